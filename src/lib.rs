@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod crypto;
+mod database;
 mod drain;
 mod exchange;
 mod flight;

@@ -36,6 +36,9 @@ pub enum Error {
     /// The client of the collector of traces cannot be made.
     #[error("the collector of traces cannot be set up")]
     Traces(#[source] BoxError),
+    /// The database of a user pool cannot be opened.
+    #[error("the store of the user pool `{pool}` cannot be used")]
+    Store { pool: String, source: BoxError },
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: BoxError },

@@ -79,7 +79,7 @@ impl fmt::Display for Explanations {
 /// # Errors
 ///
 /// Returns an error if the system lacks something that the configuration needs.
-pub(crate) fn explain(config: Config, probes: &[Probe]) -> Result<Vec<Explanations>, Error> {
+pub(crate) fn explain(mut config: Config, probes: &[Probe]) -> Result<Vec<Explanations>, Error> {
     let places: Vec<Place> = config.listeners.iter().map(place).collect();
     let pools: Vec<(String, Arc<str>)> = config
         .user_pools
@@ -93,6 +93,8 @@ pub(crate) fn explain(config: Config, probes: &[Probe]) -> Result<Vec<Explanatio
     let control = Control::new(runtime.handle().clone(), draining.spawner());
     let clock = Clock::system();
     let process = Process::new(clock.clone(), Registry::default(), control, config.shutdown);
+    // Nobody signs in, and the file may be in use.
+    config.user_pools.iter_mut().for_each(|pool| pool.settings.store = None);
     let generation = Generation::new(config, &process)?;
     let surroundings = Surroundings { pools: &pools, groups: &groups, clock: &clock };
     Ok(probes.iter().map(|probe| explain_one(&places, &generation, probe, &surroundings)).collect())

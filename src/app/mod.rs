@@ -37,6 +37,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Clock;
 use crate::config::{Config, ShutdownConfig};
+use crate::database::Others;
 use crate::drain::{self, Control, Drain, Parts};
 #[cfg(target_os = "linux")]
 use crate::handover::{self, Place};
@@ -126,6 +127,9 @@ impl App {
         let writer = Writer::start(&config.access_log, &registry).map_err(Error::AccessLog)?;
         let mut process = Process::new(clock, registry, door, config.shutdown);
         process.foreign = ForeignSockets::new(passed);
+        if !inherited.is_empty() {
+            process.others = Others::Predecessor;
+        }
         let process = Arc::new(process);
         let workers = Workers::start(config.workers, &process, &vitals, &writer, &draining.spawner());
         let workers = workers.map_err(Error::Worker)?;

@@ -1,6 +1,7 @@
 //! What lives as long as the process, and survives every change of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,6 +11,7 @@ use crate::app::traces::Traces;
 use crate::certificate::acme::renewal::Renewal;
 use crate::clock::Clock;
 use crate::config::{ProviderConfig, ShutdownConfig};
+use crate::database::{Database, Others};
 use crate::drain::Control;
 use crate::listener::tls::ProcessTls;
 use crate::message::cookie::NamePattern;
@@ -37,6 +39,10 @@ pub(crate) struct Process {
     /// What each user pool remembers, by its issuer: what a pool has issued names that, and not the name in the file. Never forgotten: what was ended stays ended, also if a configuration leaves
     /// the pool out for a while.
     pool_memories: Mutex<BTreeMap<String, PoolMemory>>,
+    /// The databases of user pools, by their files.
+    pub(crate) databases: Kept<PathBuf, Database>,
+    /// Who else may have them open.
+    pub(crate) others: Others,
     /// Keys for TLS session tickets of listeners that name no files, and what ACME has obtained.
     pub(crate) tls: ProcessTls,
     /// Obtains certificates by ACME.
@@ -93,6 +99,8 @@ impl Process {
             shutdown: Mutex::new(shutdown),
             manager: OnceLock::new(),
             foreign: ForeignSockets::default(),
+            databases: Kept::default(),
+            others: Others::Nobody,
             policies: Kept::default(),
             cookie_names: Mutex::default(),
             has_successor: AtomicBool::new(false),

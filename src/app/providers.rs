@@ -14,14 +14,15 @@ use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
 use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
+use crate::database::Database;
 use crate::jose::signing_key::Algorithm;
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
 use crate::oidc::survey::Survey;
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
-use crate::user_pool::settings::{ClientSettings, Pkce};
-use crate::user_pool::{InProcess, UserPool};
+use crate::user_pool::settings::{ClientSettings, Pkce, Store};
+use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool};
 
 /// The client ID of the proxy at its own user pools.
 const OWN_CLIENT_ID: &str = "vestibule";
@@ -63,8 +64,13 @@ impl Providers {
             })?;
             oidc.insert(name, Provider { client, logout });
         }
-        let pool = |pool: UserPoolConfig| (Arc::clone(&pool.settings.name), embedded(pool, paths, pages, process));
-        Ok(Self { oidc, user_pools: pools.into_iter().map(pool).collect() })
+        let mut user_pools = BTreeMap::new();
+        for pool in pools {
+            let stored = pool.settings.store.as_ref().map(|store| stored(store, &pool.settings.name, process));
+            let name = Arc::clone(&pool.settings.name);
+            user_pools.insert(name, embedded(pool, stored.transpose()?, paths, pages, process));
+        }
+        Ok(Self { oidc, user_pools })
     }
 
     /// The clients of all external providers.
@@ -130,7 +136,23 @@ fn is_plain_and_local(settings: &Settings) -> bool {
     given.chain(Url::parse(&settings.issuer)).any(is_local)
 }
 
-fn embedded(pool: UserPoolConfig, paths: &Paths, pages: &Arc<Pages>, process: &Process) -> (Provider, Arc<UserPool>) {
+/// The users of a pool in its database, which stays open from one configuration to the next.
+fn stored(store: &Store, pool: &Arc<str>, process: &Process) -> Result<StoredUsers, Error> {
+    let opened = process.databases.take_over(store.sqlite.clone(), |path| {
+        Database::open(&path, MIGRATIONS, process.others, process.clock.now()).map(Arc::new)
+    });
+    let opened = opened.and_then(|database| database.unlock(&store.vault).map(|()| database));
+    let database = opened.map_err(|source| Error::Store { pool: pool.to_string(), source: Box::new(source) })?;
+    Ok(StoredUsers { database, records: Records { pool: Arc::clone(pool) } })
+}
+
+fn embedded(
+    pool: UserPoolConfig,
+    stored: Option<StoredUsers>,
+    paths: &Paths,
+    pages: &Arc<Pages>,
+    process: &Process,
+) -> (Provider, Arc<UserPool>) {
     let Process { clock, registry, .. } = process;
     let UserPoolConfig { mut settings, applications } = pool;
     settings.clients.push(own_client(&applications, paths));
@@ -141,7 +163,7 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, pages: &Arc<Pages>, process: &P
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
     let memory = process.pool_memory(issuer);
-    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &memory, clock.clone(), registry));
+    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &memory, stored, clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));
     (Provider { client, logout: Logout::Auto }, pool)

@@ -25,6 +25,8 @@ pub(crate) enum Keys {
     },
     /// Creates a key for `ticket_key_files` of a listener: 256 random bits that encrypt TLS session tickets.
     Ticket(To),
+    /// Creates a key for `store.key_files` of a user pool: 256 random bits that encrypt columns of its database.
+    Store(To),
 }
 
 /// The signature algorithm of a key.
@@ -47,7 +49,7 @@ pub(crate) struct To {
 impl Keys {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Session(to) | Self::Ticket(to) => to.put(&keys::new_secret_key()),
+            Self::Session(to) | Self::Ticket(to) | Self::Store(to) => to.put(&keys::new_secret_key()),
             Self::Signing { algorithm: Algorithm::Es256, to } => to.put(&SigningKey::generate_pem()),
             Self::Signing { algorithm: Algorithm::Rs256, to } => to.put(&SigningKey::generate_rsa_pem()),
         }

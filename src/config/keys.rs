@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Session,
     Signing(Algorithm),
     Ticket,
+    Store,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Self::Signing(Algorithm::Es256) => format!("vestibule keys signing --out {out}"),
             Self::Signing(Algorithm::Rs256) => format!("vestibule keys signing --algorithm rs256 --out {out}"),
             Self::Ticket => format!("vestibule keys ticket --out {out}"),
+            Self::Store => format!("vestibule keys store --out {out}"),
         }
     }
 }
@@ -58,6 +60,7 @@ impl MissingKey {
             Kind::Signing(Algorithm::Es256) => (SigningKey::generate_pem(), "signing"),
             Kind::Signing(Algorithm::Rs256) => (SigningKey::generate_rsa_pem(), "signing"),
             Kind::Ticket => (new_secret_key(), "ticket"),
+            Kind::Store => (new_secret_key(), "store"),
         };
         write_new(&self.file, &text)?;
         Ok(format!("created the {kind} key {}", self.file.display()))

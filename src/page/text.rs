@@ -87,6 +87,7 @@ texts! {
     SignInWrongPassword => "sign_in.wrong_password",
     SignInTooManyAttempts => "sign_in.too_many_attempts",
     SignInBusy => "sign_in.busy",
+    SignInDisabled => "sign_in.user_disabled",
     WaitSecond => "wait.second",
     WaitSeconds => "wait.seconds",
     WaitMinutes => "wait.minutes",

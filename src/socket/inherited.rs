@@ -22,6 +22,11 @@ impl Inherited {
         sockets.into_iter().map(|(key, socket)| Ok((key, listening(socket)?))).collect::<io::Result<_>>().map(Self)
     }
 
+    /// Whether there is no other process, or nothing is left of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes the sockets that have this key or this address.
     pub(crate) fn take(&mut self, key: &str, address: SocketAddr) -> Vec<TcpListener> {
         let is_wanted = |(known, socket): &mut (String, TcpListener)| {

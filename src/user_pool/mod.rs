@@ -11,7 +11,9 @@ pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;
 
+mod failures;
 mod hosted_ui;
+pub(crate) mod management;
 mod memory;
 mod metrics;
 mod oauth;
@@ -20,13 +22,17 @@ mod reply;
 mod retention;
 mod risk;
 mod routes;
+mod schema;
 mod seal;
 mod shares;
 mod signin;
 
+pub(crate) use directory::StoredUsers;
 pub(crate) use directory::client::check_redirect_uri;
-pub(crate) use directory::user::UserName;
+pub(crate) use directory::name::UserName;
+pub(crate) use directory::record::Records;
 pub(crate) use in_process::InProcess;
 pub(crate) use memory::PoolMemory;
 pub(crate) use oauth::supposed_users;
 pub(crate) use pool::UserPool;
+pub(crate) use schema::MIGRATIONS;

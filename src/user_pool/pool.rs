@@ -10,7 +10,8 @@ use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
-use crate::user_pool::directory::Directory;
+use crate::user_pool::directory::{Directory, StoredUsers};
+use crate::user_pool::failures::Failures;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::memory::PoolMemory;
@@ -32,14 +33,17 @@ pub(crate) struct UserPool {
     authority: String,
     provider: Arc<Provider>,
     ui: HostedUi,
+    failures: Arc<Failures>,
 }
 
 impl UserPool {
-    /// Creates a pool. `memory` is that of the pool with this name and this issuer, from all configurations of this process.
+    /// Creates a pool. `memory` is that of the pool with this name and this issuer, from all configurations of this process. `stored` are the
+    /// users of its database, if it has one.
     pub(crate) fn new(
         settings: Settings,
         pages: Arc<Pages>,
         memory: &PoolMemory,
+        stored: Option<StoredUsers>,
         clock: Clock,
         registry: &Registry,
     ) -> Self {
@@ -47,11 +51,13 @@ impl UserPool {
         let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
-        let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone()));
+        let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone(), stored));
         let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
         let ended = Arc::clone(&memory.ended);
         let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime, longest_token, ended));
+        let failures = Arc::new(Failures::new(&settings.name, clock.clone(), registry));
         let parts = Parts {
+            failures: Arc::clone(&failures),
             url: Arc::clone(&origin),
             seal: seal.clone(),
             directory: Arc::clone(&directory),
@@ -76,7 +82,7 @@ impl UserPool {
             clock,
             metrics,
         };
-        Self { is_https, authority, provider, ui }
+        Self { is_https, authority, provider, ui, failures }
     }
 
     /// Whether a request with this authority (`host[:port]`) is for this pool.
@@ -110,19 +116,29 @@ impl UserPool {
         };
         let Some(form) = parameters(&request) else { return self.malformed(request.headers(), route) };
         let headers = request.headers();
-        match route {
-            Route::Preflight => reply::preflight(),
-            Route::Discovery => self.provider.discovery(),
-            Route::Jwks => self.provider.jwks(),
-            Route::Token => self.provider.token(headers, &form, caller),
-            Route::Userinfo => self.provider.userinfo(headers, &form),
-            Route::Authorize => self.ui.as_navigation(&request).unwrap_or_else(|| self.ui.authorize(headers, &form)),
-            Route::Logout => self.ui.as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),
-            Route::SignInPage => self.ui.home(headers, &form),
+        let answered = match route {
+            Route::Preflight => Ok(reply::preflight()),
+            Route::Discovery => Ok(self.provider.discovery()),
+            Route::Jwks => Ok(self.provider.jwks()),
+            Route::Token => Ok(self.provider.token(headers, &form, caller).await),
+            Route::Userinfo => self.provider.userinfo(headers, &form).await,
+            Route::Authorize | Route::Logout if let Some(navigation) = self.ui.as_navigation(&request) => {
+                Ok(navigation)
+            }
+            Route::Authorize => self.ui.authorize(headers, &form).await,
+            Route::Logout => self.ui.logout(headers, &form).await,
+            Route::SignInPage => self.ui.home(headers, &form).await,
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
-            Route::ConfirmForm => self.ui.confirm(headers, &form),
-            Route::SignOutForm => self.ui.sign_out(headers, &form),
-        }
+            Route::ConfirmForm => self.ui.confirm(headers, &form).await,
+            Route::SignOutForm => self.ui.sign_out(headers, &form).await,
+        };
+        answered.unwrap_or_else(|error| {
+            self.failures.report(&error);
+            match route {
+                Route::Userinfo => Error::unavailable().answer(),
+                _ => self.ui.unavailable(headers),
+            }
+        })
     }
 }
 

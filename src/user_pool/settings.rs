@@ -1,10 +1,12 @@
 //! Validated settings of one user pool.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use crate::database::Vault;
 use crate::identity::Claims;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
@@ -27,6 +29,8 @@ pub(crate) struct Settings {
     /// Keys for the pool's cookies, codes and refresh tokens. The first key encrypts; every key can decrypt.
     pub(crate) seal_keys: Arc<[crate::crypto::aead::Key]>,
     pub(crate) users: Vec<UserSettings>,
+    /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
+    pub(crate) store: Option<Store>,
     pub(crate) clients: Vec<ClientSettings>,
     /// Lifetime of ID and access tokens. Default: 1 h.
     pub(crate) token_lifetime: Duration,
@@ -36,6 +40,14 @@ pub(crate) struct Settings {
     pub(crate) sso_lifetime: Duration,
     /// Maximum number of passwords hashed at the same time. Each needs 19 MiB. Default: half the cores, at least 1.
     pub(crate) hashing_max: usize,
+}
+
+/// The database of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Store {
+    /// The file of SQLite. Several pools may have the same.
+    pub(crate) sqlite: PathBuf,
+    pub(crate) vault: Vault,
 }
 
 /// A user of the configuration.

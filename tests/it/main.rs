@@ -131,6 +131,7 @@ mod step_up;
 /// A browser stays at the target that first answered it.
 mod stickiness;
 /// The access log as syslog messages.
+mod stored_users;
 mod syslog;
 /// A new process takes the place of the one that serves.
 mod takeover;

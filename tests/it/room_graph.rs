@@ -47,6 +47,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("page", "message"),
     ("identity", "secret"),
     ("clock", ""),
+    ("database", "clock crypto secret"),
     ("secret", ""),
     ("drain", ""),
     ("flight", ""),
@@ -123,11 +124,16 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("upstream", "socket", "both ends of the proxy write to the network in one way"),
     ("user_pool", "page", "the pages to sign in on"),
     ("user_pool", "identity", "a user's claims are an identity's claims"),
+    ("user_pool", "database", "users that are added while the process runs"),
+    ("app", "database", "a database stays open from one configuration to the next"),
+    ("cli", "database", "`users` works on the database of a pool, beside the process that serves"),
+    ("config", "database", "the keys of a database are checked while the file can still be refused"),
 ];
 
 /// The same inside the user pool, between its directories. Its own files (`pool.rs`, `seal.rs`, …) serve all of them.
 const USER_POOL: &[(&str, &str)] = &[
-    ("hosted_ui", "oauth signin"),
+    // Pages show whose session it is.
+    ("hosted_ui", "directory oauth signin"),
     ("oauth", "directory signin"),
     ("signin", "credential directory risk"),
     ("credential", ""),

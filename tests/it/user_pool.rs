@@ -30,7 +30,7 @@ fn start(target: &Server) -> Proxy {
     Proxy::start(&configuration(target))
 }
 
-fn configuration(target: &Server) -> String {
+pub fn configuration(target: &Server) -> String {
     format!(
         "
 listeners:
@@ -91,7 +91,7 @@ fn form(page: &Answer) -> (String, Vec<(String, String)>) {
 }
 
 #[track_caller]
-fn submit(browser: &mut Browser, page: &Answer, username: &str, password: &str) -> Answer {
+pub fn submit(browser: &mut Browser, page: &Answer, username: &str, password: &str) -> Answer {
     submit_at("https://login.test", browser, page, username, password)
 }
 
@@ -120,7 +120,7 @@ fn refused(browser: &mut Browser, page: &Answer, username: &str, password: &str)
 
 /// From the application to the sign-in page.
 #[track_caller]
-fn sign_in_page(browser: &mut Browser, url: &str) -> Answer {
+pub fn sign_in_page(browser: &mut Browser, url: &str) -> Answer {
     let sent = browser.get(url);
     assert_eq!(sent.status, 302);
     assert!(sent.location().starts_with("https://login.test/oauth2/authorize?"), "{}", sent.location());

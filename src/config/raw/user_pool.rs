@@ -41,6 +41,9 @@ pub(crate) struct UserPool {
     /// The users.
     #[serde(default)]
     pub(crate) users: List<User>,
+    /// A database for users that are added while the process runs, by `vestibule users add`. Without it, the pool has `users` only. A user of
+    /// `users` is found before one of the database with the same name.
+    pub(crate) store: Option<Store>,
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,
@@ -64,6 +67,19 @@ defaults! {
     token_lifetime: Period = Duration::from_secs(3600);
     refresh_lifetime: Period = Duration::from_secs(30 * 86_400);
     sso_lifetime: Period = Duration::from_secs(8 * 3600);
+}
+
+/// The database of a user pool.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Store {
+    /// The file of an SQLite database, on a local disk. It is created when the process starts; its directory must exist. Beside it are the
+    /// files `-wal`, `-shm` and `.lock`. One process uses it at a time. Several pools may use one file: a row names its pool, so do not
+    /// rename a pool that has users in it.
+    pub(crate) sqlite: String,
+    /// Files with keys that encrypt what a copy of the database must not give away. `vestibule keys store` creates one. The first encrypts,
+    /// every key can decrypt. Keep a copy apart from the copies of the database: without its key, a database does not open.
+    pub(crate) key_files: List<String>,
 }
 
 /// A user.

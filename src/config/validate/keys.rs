@@ -202,7 +202,7 @@ fn wrong_key<'f>(file: &str, wrong: &str, at: &Path, context: &'f mut Context<'_
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let path = context.source.resolve_secret(file);
     let content = match kind {
-        Kind::Session | Kind::Ticket => read_secret_key(&path, context),
+        Kind::Session | Kind::Ticket | Kind::Store => read_secret_key(&path, context),
         Kind::Signing(_) => read(&path, context),
     };
     match content {

@@ -200,6 +200,8 @@ pub(super) fn apart(raw: &raw::File, context: &mut Context<'_>) {
     if !matches!(raw.access_log.destination.as_str(), written::STDOUT | written::SYSLOG) {
         kept.push(source.resolve(&raw.access_log.destination));
     }
+    let stores = raw.user_pools.values().filter_map(|pool| pool.store.as_ref());
+    kept.extend(stores.map(|store| source.resolve(&store.sqlite)));
     kept.extend(raw.acme.iter().map(|acme| source.resolve(&acme.directory_path)));
     let real = |path: &PathBuf| {
         // What does not exist yet will be in the directory that does.

@@ -12,7 +12,7 @@ use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::keys::Kind;
 use crate::config::raw;
-use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User, UserPool};
+use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, Store, User, UserPool};
 use crate::config::raw::value::List;
 use crate::config::settled::UserPoolConfig;
 use crate::config::validate::context::{ClientSpeaks, Context};
@@ -20,12 +20,13 @@ use crate::config::validate::cookie_owners::CookieOwners;
 use crate::config::validate::listener;
 use crate::config::validate::{keys, process, value};
 use crate::crypto::octets;
+use crate::database::Vault;
 use crate::identity::Claims;
 use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
 use crate::session;
 use crate::user_pool::credential::password;
-use crate::user_pool::settings::{ClientSettings, Pkce, Settings, UserSettings};
+use crate::user_pool::settings::{self, ClientSettings, Pkce, Settings, UserSettings};
 use crate::user_pool::{UserName, check_redirect_uri};
 
 const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
@@ -53,6 +54,7 @@ pub(super) fn user_pool(
     let applications = applications(raw, issuer.as_ref().ok(), at, context);
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
     let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
+    let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
     let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
@@ -66,6 +68,7 @@ pub(super) fn user_pool(
         other_keys: other_keys?,
         seal_keys: Arc::clone(&session?.keys),
         users: users?,
+        store: store?,
         clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,
@@ -73,6 +76,25 @@ pub(super) fn user_pool(
         hashing_max: raw.hashing_max.unwrap_or_else(|| (process::cores() / 2).max(1)),
     };
     Ok(UserPoolConfig { settings, applications: applications? })
+}
+
+fn store(raw: &Store, at: &Path, context: &mut Context<'_>) -> Result<settings::Store, Reported> {
+    let keys = keys::secret_keys(&raw.key_files, Kind::Store, &at.key("key_files"), context);
+    let (file, at) = (context.source.resolve(&raw.sqlite), at.key("sqlite"));
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let sqlite = if raw.sqlite.is_empty() || file.is_dir() || file.file_name().is_none() {
+        context
+            .found
+            .problem(&at, "expected the name of a file")
+            .hint("for example `/var/lib/vestibule/people.db`")
+            .fail()
+    } else if directory.is_some_and(|directory| !directory.is_dir()) {
+        let message = format!("the directory of `{}` does not exist", file.display());
+        context.found.problem(&at, message).hint("create it, so that the user of the process can write to it").fail()
+    } else {
+        Ok(file)
+    };
+    Ok(settings::Store { vault: Vault::new(keys?.into()), sqlite: sqlite? })
 }
 
 /// The claims for targets must not be tokens of a pool: an application could come back with them as a user (attacks B-10).

@@ -233,11 +233,13 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `sign_in.incomplete` | 400 | A field of the form was empty |
 | `sign_in.too_many_attempts` | 429 | Too many failed attempts for this user or from this address |
 | `sign_in.busy` | 429 | Too many passwords are being verified at the moment |
+| `sign_in.user_disabled` | 403 | The password is right, and an administrator has disabled the user |
 | `sign_in.form_foreign` | 403 | The form comes from another browser or another site, or the browser did not send the cookie |
 | `sign_in.form_expired` | 403 | The sign-in page was open for more than 15 minutes |
 | `confirm.form_expired` | 403 | The page that asks whether a program may act as the user was open for more than 15 minutes |
 | `sign_out.form_expired` | 403 | The page that asks whether to sign out was open for more than 15 minutes |
 | `pool.not_found` | 404 | The path is unknown |
+| `pool.unavailable` | 503 | The database of the pool (`store`) fails; the log says why |
 | `pool.method_not_allowed` | 405 | The path does not support this method |
 ";
 

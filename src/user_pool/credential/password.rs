@@ -75,7 +75,10 @@ pub(crate) fn check(hash: &Secret<String>) -> Result<(), Error> {
 }
 
 /// The cost of a hash: memory in KiB, passes, lanes.
-type Cost = (u32, u32, u32);
+pub(crate) type Cost = (u32, u32, u32);
+
+/// The cost of what [`hash`] makes.
+pub(crate) const COST: Cost = (MEMORY_KIB, PASSES, LANES);
 
 fn cost(hash: &Secret<String>) -> Result<Cost, Error> {
     let hash = PasswordHash::new(hash.expose()).map_err(|_| Error::NotPhc)?;
@@ -138,18 +141,14 @@ struct StandIn {
 pub(crate) struct Busy;
 
 impl Hasher {
-    /// Creates a hasher for `at_once` passwords at a time, those of other hashers of `hashing` included. `hashes` are the hashes of
+    /// Creates a hasher for `at_once` passwords at a time, those of other hashers of `hashing` included. `costs` are those of the hashes of
     /// all users.
-    pub(crate) fn new<'h>(
-        at_once: usize,
-        hashes: impl IntoIterator<Item = &'h Secret<String>>,
-        hashing: Hashing,
-    ) -> Self {
+    pub(crate) fn new(at_once: usize, costs: BTreeSet<Cost>, hashing: Hashing) -> Self {
         let at_once = u32::try_from(at_once.clamp(1, AT_ONCE_MAX)).expect("AT_ONCE_MAX is a u32");
         Self {
             hashing,
             share: WHOLE / at_once,
-            stand_ins: costs(hashes).into_iter().map(|cost| StandIn { cost, hash: stand_in(cost) }).collect(),
+            stand_ins: costs.into_iter().map(|cost| StandIn { cost, hash: stand_in(cost) }).collect(),
         }
     }
 
@@ -184,10 +183,12 @@ impl Hasher {
 /// Verifies `hash`, and a stand-in hash for each other cost. Then the time does not reveal the cost of the user's hash.
 fn verify_at_every_cost(stand_ins: &[StandIn], hash: Option<&Secret<String>>, password: &Secret<String>) -> bool {
     let own = hash.and_then(|hash| Some((hash, cost(hash).ok()?)));
+    // A stored hash may have a cost that none of the configuration has: the place of the first is as good as any.
+    let place = own.map_or(0, |(_, cost)| stand_ins.iter().position(|stand_in| stand_in.cost == cost).unwrap_or(0));
     let mut is_right = false;
-    for stand_in in stand_ins {
+    for (index, stand_in) in stand_ins.iter().enumerate() {
         match own {
-            Some((hash, cost)) if cost == stand_in.cost => is_right |= verify(hash, password),
+            Some((hash, _)) if index == place => is_right |= verify(hash, password),
             _ => {
                 std::hint::black_box(verify(&stand_in.hash, password));
             }
@@ -199,7 +200,7 @@ fn verify_at_every_cost(stand_ins: &[StandIn], hash: Option<&Secret<String>>, pa
 /// The distinct costs of `hashes`; never empty.
 pub(crate) fn costs<'h>(hashes: impl IntoIterator<Item = &'h Secret<String>>) -> BTreeSet<Cost> {
     let costs: BTreeSet<Cost> = hashes.into_iter().filter_map(|hash| cost(hash).ok()).collect();
-    if costs.is_empty() { BTreeSet::from([(MEMORY_KIB, PASSES, LANES)]) } else { costs }
+    if costs.is_empty() { BTreeSet::from([COST]) } else { costs }
 }
 
 /// A hash with this cost and with random salt and output, so that no known password matches.

@@ -1,31 +1,47 @@
-//! The users and app clients of the configuration.
+//! The users and app clients of a pool: those of the configuration, and those of its database.
 
+pub(crate) mod attribute;
 pub(crate) mod client;
+pub(crate) mod name;
+pub(crate) mod record;
 pub(crate) mod user;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use client::Client;
-use user::{User, UserName};
+use name::UserName;
+use record::{Record, Records};
+use user::User;
 
+use crate::database::{self, Database, Transaction};
+use crate::secret::Secret;
 use crate::user_pool::settings::{ClientSettings, UserSettings};
 
-/// All users and app clients. Immutable.
+/// All users and app clients.
 #[derive(Debug)]
 pub(crate) struct Directory {
     by_name: HashMap<UserName, Arc<User>>,
     by_subject: HashMap<String, Arc<User>>,
+    stored: Option<StoredUsers>,
     clients: HashMap<String, Arc<Client>>,
 }
 
+/// The users of a database.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredUsers {
+    pub(crate) database: Arc<Database>,
+    pub(crate) records: Records,
+}
+
 impl Directory {
-    /// Indexes the configuration's users and clients.
-    pub(crate) fn new(users: Vec<UserSettings>, clients: Vec<ClientSettings>) -> Self {
+    /// Indexes the configuration's users and clients. A user of the configuration is found before one of the database with the same name.
+    pub(crate) fn new(users: Vec<UserSettings>, clients: Vec<ClientSettings>, stored: Option<StoredUsers>) -> Self {
         let users: Vec<Arc<User>> = users.into_iter().filter_map(User::new).map(Arc::new).collect();
         Self {
             by_name: users.iter().map(|user| (user.name().clone(), Arc::clone(user))).collect(),
             by_subject: users.iter().map(|user| (user.subject().to_owned(), Arc::clone(user))).collect(),
+            stored,
             clients: clients
                 .into_iter()
                 .map(|client| (client.client_id.clone(), Arc::new(Client::new(client))))
@@ -33,19 +49,43 @@ impl Directory {
         }
     }
 
-    /// Finds a user by name.
-    pub(crate) fn user_named(&self, name: &UserName) -> Option<&Arc<User>> {
-        self.by_name.get(name)
+    /// Finds a user by name. Takes as long for a name that nobody has (attacks U-01).
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn user_named(&self, name: &UserName) -> Result<Option<Arc<User>>, database::Error> {
+        let stored = match &self.stored {
+            Some(stored) => stored.find(|records, on, name| records.named(on, name), name.clone()).await?,
+            None => None,
+        };
+        Ok(self.by_name.get(name).cloned().or(stored))
     }
 
-    /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed.
-    pub(crate) fn user(&self, subject: &str, fingerprint: &str) -> Option<&Arc<User>> {
-        self.by_subject.get(subject).filter(|user| user.fingerprint() == fingerprint)
+    /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed, or if the user was disabled.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn user(&self, subject: &str, fingerprint: &str) -> Result<Option<Arc<User>>, database::Error> {
+        let user = match (self.by_subject.get(subject), &self.stored) {
+            (Some(user), _) => Some(Arc::clone(user)),
+            (None, Some(stored)) => {
+                stored.find(|records, on, subject| records.of_subject(on, subject), subject.to_owned()).await?
+            }
+            (None, None) => None,
+        };
+        Ok(user.filter(|user| user.is_enabled() && user.fingerprint() == fingerprint))
     }
 
-    /// Every user.
-    pub(crate) fn users(&self) -> impl Iterator<Item = &Arc<User>> {
-        self.by_subject.values()
+    /// The password hashes of the configuration's users.
+    pub(crate) fn declared_hashes(&self) -> impl Iterator<Item = &Secret<String>> {
+        self.by_subject.values().filter_map(|user| user.password_hash())
+    }
+
+    /// Whether users can be added while the process runs.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stored.is_some()
     }
 
     /// Finds an app client by its client ID.
@@ -56,5 +96,17 @@ impl Directory {
     /// Every app client.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.clients.values()
+    }
+}
+
+impl StoredUsers {
+    async fn find<K: Send + 'static>(
+        &self,
+        by: fn(&Records, &mut Transaction<'_>, &K) -> Result<Option<Record>, database::Error>,
+        key: K,
+    ) -> Result<Option<Arc<User>>, database::Error> {
+        let records = self.records.clone();
+        let found = self.database.read(move |on| by(&records, on, &key)).await?;
+        Ok(found.and_then(User::stored).map(Arc::new))
     }
 }

@@ -1,46 +1,14 @@
-//! A user, and the canonical form of the user name.
+//! A user.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::crypto::octets;
 use crate::identity::Claims;
 use crate::secret::Secret;
+use crate::user_pool::directory::name::UserName;
+use crate::user_pool::directory::record::Record;
 use crate::user_pool::settings::UserSettings;
-
-/// Maximum length of a user name, in bytes of the canonical form.
-pub(crate) const USER_NAME_MAX_BYTES: usize = 256;
-
-/// A user name in canonical form: trimmed, NFKC, lower case (attacks U-04).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct UserName(String);
-
-impl UserName {
-    /// Parses the typed text. `None` if it is not a valid name (empty, too long, control characters).
-    pub(crate) fn parse(typed: &str) -> Option<Self> {
-        const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
-        if typed.len() > 4 * USER_NAME_MAX_BYTES {
-            return None;
-        }
-        let composed = NFKC.normalize(typed);
-        // Character by character, because `str::to_lowercase` treats a sigma at the end of a word differently.
-        let lower: String = composed.chars().flat_map(char::to_lowercase).collect();
-        let name = NFKC.normalize(&lower).trim().to_owned();
-        let is_name = !name.is_empty() && name.len() <= USER_NAME_MAX_BYTES && !name.contains(char::is_control);
-        is_name.then_some(Self(name))
-    }
-
-    /// The canonical form.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A name that no user can have.
-    pub(crate) fn nobody() -> Self {
-        Self(String::new())
-    }
-}
 
 /// A user of the pool.
 #[derive(Debug)]
@@ -48,23 +16,43 @@ pub(crate) struct User {
     name: UserName,
     subject: String,
     preferred_username: String,
-    password_hash: Secret<String>,
+    password_hash: Option<Secret<String>>,
     fingerprint: String,
+    is_enabled: bool,
     claims: Claims,
 }
 
 impl User {
     /// Creates a user of the configuration. `None` if the name is invalid; the configuration was validated before.
     pub(crate) fn new(settings: UserSettings) -> Option<Self> {
-        let hash =
-            octets::sha256(&[b"vestibule pool credential\0", settings.password_hash.expose().as_bytes()].concat());
         Some(Self {
             name: UserName::parse(&settings.username)?,
             subject: settings.subject,
             preferred_username: settings.username.trim().to_owned(),
-            password_hash: settings.password_hash,
-            fingerprint: URL_SAFE_NO_PAD.encode(&hash[..12]),
+            fingerprint: fingerprint(settings.password_hash.expose().as_bytes()),
+            password_hash: Some(settings.password_hash),
+            is_enabled: true,
             claims: settings.claims,
+        })
+    }
+
+    /// A user of the database. `None` if the name is invalid; it was parsed before it was stored.
+    pub(crate) fn stored(record: Record) -> Option<Self> {
+        let mut claims = record.attributes.claims();
+        // The name of the user is the claim, also if the attribute differs: rules and applications know users by it.
+        claims.remove("preferred_username");
+        if !record.groups.is_empty() {
+            claims.insert("groups".into(), record.groups.into());
+        }
+        let hash = record.password_hash.as_ref().map_or("", |hash| hash.expose());
+        Some(Self {
+            name: UserName::parse(&record.username)?,
+            subject: record.subject,
+            preferred_username: record.username,
+            fingerprint: fingerprint(format!("{} {hash}", record.epoch).as_bytes()),
+            password_hash: record.password_hash,
+            is_enabled: record.is_enabled,
+            claims,
         })
     }
 
@@ -78,46 +66,33 @@ impl User {
         &self.subject
     }
 
-    /// The name as written in the configuration.
+    /// The name as written in the configuration, or as it was typed when the user was added.
     pub(crate) fn preferred_username(&self) -> &str {
         &self.preferred_username
     }
 
-    /// Argon2id, in PHC form.
-    pub(crate) fn password_hash(&self) -> &Secret<String> {
-        &self.password_hash
+    /// Argon2id, in PHC form. `None`: the user has no password.
+    pub(crate) fn password_hash(&self) -> Option<&Secret<String>> {
+        self.password_hash.as_ref()
     }
 
-    /// Changes with the password. Sessions and tokens with another fingerprint are no longer valid.
+    /// Whether the user may sign in, and use what was issued before.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.is_enabled
+    }
+
+    /// Changes with the password, and when all sessions of the user are ended. Sessions and tokens with another fingerprint are no longer valid.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The claims of the user in the configuration.
+    /// The claims of the user: those of the configuration, or the stored attributes and groups.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn u_04_every_spelling_of_a_name_is_one_name() {
-        let admin = UserName::parse("admin").expect("a name");
-        for spelling in ["Admin", " admin ", "ADMIN", "ＡＤＭＩＮ", "ａｄｍｉｎ\t", "\u{a0}admin"] {
-            assert_eq!(UserName::parse(spelling).as_ref(), Some(&admin), "{spelling}");
-        }
-        assert_eq!(UserName::parse("Ame\u{301}lie"), UserName::parse("AMÉLIE"));
-        assert_eq!(UserName::parse("ΣΊΣΥΦΟΣ"), UserName::parse("σίσυφοσ"));
-        assert_ne!(UserName::parse("аdmin"), Some(admin), "a Cyrillic letter is another letter");
-    }
-
-    #[test]
-    fn what_can_be_no_name_is_none() {
-        for typed in ["", " ", "\u{3000}", "a\0b", "a\nb", &"a".repeat(257), &"é".repeat(2000)] {
-            assert_eq!(UserName::parse(typed), None, "{typed:?}");
-        }
-    }
+fn fingerprint(credential: &[u8]) -> String {
+    let hash = octets::sha256(&[b"vestibule pool credential\0", credential].concat());
+    URL_SAFE_NO_PAD.encode(&hash[..12])
 }

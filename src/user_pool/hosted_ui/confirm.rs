@@ -3,14 +3,18 @@
 //! Without the question, every program of the device, and every page that has the browser open the authorization endpoint, would get a code
 //! without anybody noticing, in the name of a client without a secret.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::page::Text;
 use crate::page::headers::Frames;
 use crate::page::pages::Confirm as ConfirmPage;
+use crate::user_pool::directory::user::User;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::{csrf, page};
 use crate::user_pool::oauth::request::AuthorizationRequest;
@@ -34,10 +38,9 @@ impl HostedUi {
         &self,
         headers: &HeaderMap,
         request: AuthorizationRequest,
-        session: Option<&Session>,
+        visitor: Option<&(Session, Arc<User>)>,
     ) -> WholeResponse {
-        let named = session.and_then(|session| Some((session, self.provider.user_name(session)?)));
-        let Some((session, user)) = named else { return self.ask(headers, Some(&request), None) };
+        let Some((session, user)) = visitor else { return self.ask(headers, Some(&request), None) };
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let application = self.provider.program_name(&request);
         let (form_action, view) = (request.form_action(), self.view(headers, request.ui_locales.as_deref()));
@@ -48,7 +51,7 @@ impl HostedUi {
         let page = ConfirmPage {
             view,
             application: &application,
-            user: &user,
+            user: user.preferred_username(),
             scopes: &scopes,
             resource: resource.as_deref(),
             action: routes::CONFIRM,
@@ -60,23 +63,25 @@ impl HostedUi {
     }
 
     /// Handles the form.
-    pub(crate) fn confirm(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+    pub(crate) async fn confirm(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, database::Error> {
         let confirmation: Confirmation = match self.received(Purpose::Confirmation, headers, form) {
             Ok((_, confirmation)) => confirmation,
             Err(state::Refused::Expired(confirmation)) => {
-                return self.refused(headers, page::Refused::ConfirmationExpired, self.start_again(&confirmation));
+                let again = self.start_again(&confirmation);
+                return Ok(self.refused(headers, page::Refused::ConfirmationExpired, again));
             }
-            Err(_) => return self.refused(headers, page::Refused::Foreign, routes::SIGN_IN.to_owned()),
+            Err(_) => return Ok(self.refused(headers, page::Refused::Foreign, routes::SIGN_IN.to_owned())),
         };
         let Confirmation { request, session: id, subject } = confirmation;
         if let Err(error) = self.provider.check_again(&request) {
-            return self.page_error(headers, error);
+            return Ok(self.page_error(headers, error));
         }
-        match self.session(headers).filter(|session| session.id == id && session.subject == subject) {
+        let session = self.session(headers).await?;
+        Ok(match session.filter(|session| session.id == id && session.subject == subject) {
             Some(session) => reply::see_other(&self.provider.confirmed_location(&request, &session)),
             // The user whom the page named has signed out meanwhile, or somebody else has signed in.
             None => self.ask(headers, Some(&request), None),
-        }
+        })
     }
 
     fn start_again(&self, confirmation: &Confirmation) -> String {

@@ -10,11 +10,13 @@ mod sign_out;
 mod ui;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::database;
 use crate::message::cookie;
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
@@ -23,6 +25,7 @@ use crate::page::link::Link;
 use crate::page::pages::SignIn as SignInPage;
 use crate::page::{Text, View};
 use crate::secret::Secret;
+use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::authorize::Decision;
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::request::AuthorizationRequest;
@@ -39,6 +42,8 @@ pub(crate) use ui::HostedUi;
 
 /// The waiting time that is shown if too many users are signing in.
 const BUSY_FOR: Duration = Duration::from_secs(5);
+/// `Retry-After` in seconds while the database fails.
+const UNAVAILABLE_FOR: u64 = 5;
 
 /// A sign-in form that was sent.
 struct Sent<'f> {
@@ -59,16 +64,21 @@ struct Filled<'f> {
 
 impl HostedUi {
     /// Answers an authorization request: with a redirect to the relying party, or with a page.
-    pub(crate) fn authorize(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        let session = self.session(headers);
-        match self.provider.authorize(form, session.as_ref()) {
+    pub(crate) async fn authorize(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+    ) -> Result<WholeResponse, database::Error> {
+        let visitor = self.visitor(headers).await?;
+        let session = visitor.as_ref().map(|(session, _)| session);
+        Ok(match self.provider.authorize(form, session) {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
             Ok(Decision::NeedsSignIn { request, login_hint }) => {
                 self.ask(headers, Some(&request), login_hint.as_deref())
             }
-            Ok(Decision::NeedsConfirmation(request)) => self.ask_to_confirm(headers, *request, session.as_ref()),
+            Ok(Decision::NeedsConfirmation(request)) => self.ask_to_confirm(headers, *request, visitor.as_ref()),
             Err(error) => self.page_error(headers, error),
-        }
+        })
     }
 
     /// Shows the sign-in page. Without a `request`, the user returns to the start page after the sign-in.
@@ -128,19 +138,20 @@ impl HostedUi {
 
     /// Answers a request for the address of the sign-in page. Bookmarks, histories and our own pages link to it. The page also shows
     /// the result of a form.
-    pub(crate) fn home(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+    pub(crate) async fn home(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, database::Error> {
         let sealed = |parameter| form.one(parameter).ok().flatten();
-        sealed(result::PARAMETER)
-            .and_then(|sealed| self.form_result(headers, sealed))
+        let visitor = self.visitor(headers).await?;
+        Ok(sealed(result::PARAMETER)
+            .and_then(|sealed| self.form_result(headers, sealed, visitor.as_ref().map(|(session, _)| session)))
             .or_else(|| self.form_refusal(headers, sealed(result::REFUSAL)?))
-            .unwrap_or_else(|| self.start(headers))
+            .unwrap_or_else(|| self.start(headers, visitor.as_ref().map(|(_, user)| &**user))))
     }
 
-    fn start(&self, headers: &HeaderMap) -> WholeResponse {
-        match self.session(headers).and_then(|session| self.provider.user_name(&session)) {
-            Some(name) => {
+    fn start(&self, headers: &HeaderMap, user: Option<&User>) -> WholeResponse {
+        match user {
+            Some(user) => {
                 let applications = self.provider.applications();
-                let question = Question::SignedIn { user: &name, applications: &applications };
+                let question = Question::SignedIn { user: user.preferred_username(), applications: &applications };
                 self.ask_to_sign_out(headers, self.view(headers, None), None, question)
             }
             None => self.ask(headers, None, None),
@@ -149,7 +160,7 @@ impl HostedUi {
 
     /// The sign-in page with the result of a form, for the browser that sent the form. `None` if `sealed` is not ours, or if
     /// the user has signed in since.
-    fn form_result(&self, headers: &HeaderMap, sealed: &str) -> Option<WholeResponse> {
+    fn form_result(&self, headers: &HeaderMap, sealed: &str, session: Option<&Session>) -> Option<WholeResponse> {
         let (browser, now) = (self.browser(headers), self.clock.now());
         let result: FormResult = match state::receive(&self.seal, Purpose::FormResult, sealed, browser, now) {
             Ok(result) => result,
@@ -165,7 +176,7 @@ impl HostedUi {
                 return Some(self.refused_page(headers, why, &again));
             }
         };
-        if self.session(headers).is_some_and(|session| session.auth_time >= result.at) {
+        if session.is_some_and(|session| session.auth_time >= result.at) {
             return None;
         }
         let notice = Some(result.notice(now));
@@ -174,28 +185,34 @@ impl HostedUi {
     }
 
     /// Handles the sign-in form.
-    pub(crate) async fn sign_in(&self, headers: &HeaderMap, form: &Form<'_>, client: IpAddr) -> WholeResponse {
+    pub(crate) async fn sign_in(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+        client: IpAddr,
+    ) -> Result<WholeResponse, database::Error> {
         let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
             Ok(received) => received,
             Err(refused) => {
                 let (why, again) = self.refused_sign_in(refused);
-                return self.refused(headers, why, again);
+                return Ok(self.refused(headers, why, again));
             }
         };
         if let Some(Err(error)) = request.as_ref().map(|request| self.provider.check_again(request)) {
-            return self.page_error(headers, error);
+            return Ok(self.page_error(headers, error));
         }
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
-            return self.page_error(headers, PageError::Malformed);
+            return Ok(self.page_error(headers, PageError::Malformed));
         };
         let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
         let sent = Sent { headers, request, carried, username };
         if username.trim().is_empty() || password.is_empty() {
             // An empty field is not an attempt (attacks U-05).
-            return self.again(sent, Notice::Incomplete);
+            return Ok(self.again(sent, Notice::Incomplete));
         }
         let known = self.known_browser(headers);
-        match self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref()).await {
+        let attempt = self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref());
+        Ok(match attempt.await? {
             Outcome::User(user) => {
                 self.metrics.signed_in.increment();
                 let mut response = match &sent.request {
@@ -204,7 +221,7 @@ impl HostedUi {
                         reply::see_other(&self.provider.not_signed_in_location(request))
                     }
                     request => {
-                        let former = self.session(headers);
+                        let former = self.session(headers).await?;
                         let session = self.sessions.begin(&user, former.as_ref(), self.clock.now());
                         self.signed_in(&session, request.as_ref())
                     }
@@ -226,7 +243,11 @@ impl HostedUi {
                 self.metrics.busy.increment();
                 self.again(sent, Notice::Busy(whole_seconds(BUSY_FOR)))
             }
-        }
+            Outcome::Disabled => {
+                self.metrics.disabled.increment();
+                self.again(sent, Notice::Disabled)
+            }
+        })
     }
 
     /// Shows the sign-in form again, with the reason. A navigation is redirected to a page that shows both: the history of the
@@ -373,13 +394,26 @@ impl HostedUi {
         refusal::because(code, refusal::page(self.view(headers, None), status, code, link, request_id(headers)))
     }
 
+    /// The page for a request that the pool cannot answer because its database fails.
+    pub(crate) fn unavailable(&self, headers: &HeaderMap) -> WholeResponse {
+        let mut response = self.refuse(headers, StatusCode::SERVICE_UNAVAILABLE, refusal::UNAVAILABLE);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(UNAVAILABLE_FOR));
+        response
+    }
+
     /// The single-sign-on session of the browser.
-    fn session(&self, headers: &HeaderMap) -> Option<Session> {
+    async fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
+        Ok(self.visitor(headers).await?.map(|(session, _)| session))
+    }
+
+    /// The single-sign-on session of the browser, and its user.
+    async fn visitor(&self, headers: &HeaderMap) -> Result<Option<(Session, Arc<User>)>, database::Error> {
         let now = self.clock.now();
-        cookie::pairs(headers)
-            .filter(|(name, _)| *name == self.cookies.session)
-            .find_map(|(_, value)| self.sessions.open(value, now))
-            .filter(|session| self.provider.is_user(session))
+        let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.session);
+        let Some(session) = named.filter_map(|(_, value)| self.sessions.open(value, now)).next() else {
+            return Ok(None);
+        };
+        Ok(self.provider.user(&session).await?.map(|user| (session, user)))
     }
 }
 

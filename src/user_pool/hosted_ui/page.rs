@@ -16,6 +16,8 @@ pub(crate) enum Notice {
     TooMany(u64),
     /// Too many users at once; seconds to wait.
     Busy(u64),
+    /// The user was disabled.
+    Disabled,
 }
 
 impl Notice {
@@ -25,6 +27,7 @@ impl Notice {
             Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Wrong => StatusCode::UNAUTHORIZED,
             Self::TooMany(_) | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Disabled => StatusCode::FORBIDDEN,
         }
     }
 
@@ -32,7 +35,7 @@ impl Notice {
     pub(crate) const fn wait(self) -> Option<u64> {
         match self {
             Self::TooMany(seconds) | Self::Busy(seconds) => Some(seconds),
-            Self::Incomplete | Self::Wrong => None,
+            Self::Incomplete | Self::Wrong | Self::Disabled => None,
         }
     }
 
@@ -43,6 +46,7 @@ impl Notice {
             Self::Wrong => Text::SignInWrongPassword.into(),
             Self::TooMany(seconds) => wait(Text::SignInTooManyAttempts, seconds),
             Self::Busy(seconds) => wait(Text::SignInBusy, seconds),
+            Self::Disabled => Text::SignInDisabled.into(),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::user_pool::oauth::error::PageError;
 
 /// The path is unknown.
 pub(crate) const NOT_FOUND: &str = "pool.not_found";
+/// The database fails.
+pub(crate) const UNAVAILABLE: &str = "pool.unavailable";
 /// The path does not support the method.
 pub(crate) const METHOD: &str = "pool.method_not_allowed";
 
@@ -47,6 +49,7 @@ impl Notice {
             Self::Wrong => "sign_in.wrong_password",
             Self::TooMany(_) => "sign_in.too_many_attempts",
             Self::Busy(_) => "sign_in.busy",
+            Self::Disabled => "sign_in.user_disabled",
         }
     }
 }
@@ -80,8 +83,9 @@ mod tests {
         let pages = [PageError::UnknownClient, PageError::UnknownRedirect, PageError::Malformed].map(PageError::code);
         let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired, Refused::ConfirmationExpired]
             .map(Refused::code);
-        let sign_ins = [Notice::Incomplete, Notice::Wrong, Notice::TooMany(0), Notice::Busy(0)].map(Notice::code);
-        for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD]].concat() {
+        let sign_ins = [Notice::Incomplete, Notice::Wrong, Notice::TooMany(0), Notice::Busy(0), Notice::Disabled]
+            .map(Notice::code);
+        for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD, UNAVAILABLE]].concat() {
             assert!(list.contains(&format!("\n| `{code}` | ")), "{code}");
         }
     }

@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::database;
 use crate::message::form::Form;
 use crate::message::{WholeResponse, cookie};
 use crate::page::headers::Frames;
@@ -35,20 +36,20 @@ struct SignOut {
 
 impl HostedUi {
     /// Answers an end-session request: signs the user out, or asks first.
-    pub(crate) fn logout(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        let session = self.session(headers);
+    pub(crate) async fn logout(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, database::Error> {
+        let session = self.session(headers).await?;
         let view = self.view(headers, form.one("ui_locales").ok().flatten());
         let logout = match self.provider.logout(form, session.as_ref()) {
             Ok(logout) => logout,
-            Err(error) => return self.page_error(headers, error),
+            Err(error) => return Ok(self.page_error(headers, error)),
         };
-        match session {
+        Ok(match session {
             Some(_) if !logout.is_vouched_for => {
                 let question = Question::SignOut { application: logout.client.as_deref() };
                 self.ask_to_sign_out(headers, view, logout.location, question)
             }
             session => self.signed_out(view, session.as_ref(), logout.location.as_deref()),
-        }
+        })
     }
 
     pub(super) fn ask_to_sign_out(
@@ -77,17 +78,21 @@ impl HostedUi {
     }
 
     /// Handles the form that asks whether to sign out.
-    pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        match self.received::<SignOut>(Purpose::SignOut, headers, form) {
+    pub(crate) async fn sign_out(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+    ) -> Result<WholeResponse, database::Error> {
+        Ok(match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => {
-                let (view, session) = (self.view(headers, None), self.session(headers));
+                let (view, session) = (self.view(headers, None), self.session(headers).await?);
                 self.signed_out(view, session.as_ref(), sign_out.location.as_deref())
             }
             Err(state::Refused::Expired(_)) => {
                 self.refused(headers, page::Refused::QuestionExpired, routes::SIGN_IN.to_owned())
             }
             Err(_) => self.refused(headers, page::Refused::Foreign, routes::SIGN_IN.to_owned()),
-        }
+        })
     }
 
     fn signed_out(&self, view: View<'_>, session: Option<&Session>, location: Option<&str>) -> WholeResponse {

@@ -35,7 +35,7 @@ struct Interaction {
 }
 
 impl Provider {
-    /// Decides about an authorization request. `session` is the single-sign-on session of the browser.
+    /// Decides about an authorization request. `session` is the single-sign-on session of the browser, if its user exists.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Provider {
         let request = request::read(form, client, redirect_uri, interaction.subject.clone())?;
         self.check_binding(client, &request)?;
         let now = self.clock.now();
-        let session = session.filter(|session| self.suffices(session, &interaction, now));
+        let session = session.filter(|session| Self::suffices(session, &interaction, now));
         match session {
             // OIDC Core §3.1.2.6.
             Some(_) if client.is_unproven(redirect_uri) && interaction.never_ask => {
@@ -161,17 +161,12 @@ impl Provider {
         })
     }
 
-    fn suffices(&self, session: &Session, interaction: &Interaction, now: Timestamp) -> bool {
+    fn suffices(session: &Session, interaction: &Interaction, now: Timestamp) -> bool {
         let age = now.since(Timestamp::from_seconds(session.auth_time)).as_secs();
         // `max_age=0` is `prompt=login` (OIDC Core §3.1.2.1, errata 2).
         let is_young = interaction.max_age_seconds.is_none_or(|max_age| max_age > 0 && age <= max_age);
         let is_wanted = interaction.subject.as_ref().is_none_or(|subject| *subject == session.subject);
-        !interaction.always_ask && is_young && is_wanted && self.is_user(session)
-    }
-
-    /// Whether the user of the session exists and has not changed the password since.
-    pub(crate) fn is_user(&self, session: &Session) -> bool {
-        self.directory.user(&session.subject, &session.fingerprint).is_some()
+        !interaction.always_ask && is_young && is_wanted
     }
 
     /// The redirect after the sign-in: with a code, or with an error if the request is for another user.

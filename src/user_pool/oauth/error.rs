@@ -15,14 +15,24 @@ use crate::user_pool::reply;
 pub(crate) struct Error {
     pub(crate) code: &'static str,
     pub(crate) description: &'static str,
-    /// `Retry-After` in seconds, for too many requests.
-    retry_after: Option<u64>,
+    /// Set if the request may succeed later.
+    later: Option<Later>,
 }
+
+/// Why a request may succeed later, with `Retry-After` in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Later {
+    TooMany(u64),
+    Unavailable(u64),
+}
+
+/// How long a client waits while the database fails, in seconds.
+const UNAVAILABLE_FOR: u64 = 5;
 
 impl Error {
     /// An error with a code of the standards and a description.
     pub(crate) const fn new(code: &'static str, description: &'static str) -> Self {
-        Self { code, description, retry_after: None }
+        Self { code, description, later: None }
     }
 
     /// `invalid_request`: a parameter is missing, repeated or invalid.
@@ -44,22 +54,30 @@ impl Error {
     pub(crate) fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
         Self {
-            retry_after: Some(seconds),
+            later: Some(Later::TooMany(seconds)),
             ..Self::new("temporarily_unavailable", "too many requests; try again later")
         }
+    }
+
+    /// The database fails.
+    pub(crate) const fn unavailable() -> Self {
+        let (code, description) =
+            ("temporarily_unavailable", "the user pool cannot answer at the moment; try again later");
+        Self { code, description, later: Some(Later::Unavailable(UNAVAILABLE_FOR)) }
     }
 
     /// The error as a response of the token endpoint (RFC 6749 §5.2).
     pub(crate) fn answer(self) -> WholeResponse {
         let unauthorized = self.code == "invalid_client";
-        let status = match self.retry_after {
-            Some(_) => StatusCode::TOO_MANY_REQUESTS,
+        let status = match self.later {
+            Some(Later::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Some(Later::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
             None if unauthorized => StatusCode::UNAUTHORIZED,
             None => StatusCode::BAD_REQUEST,
         };
         let body = json!({"error": self.code, "error_description": self.description});
         let mut response = reply::json(status, &body);
-        if let Some(seconds) = self.retry_after {
+        if let Some(Later::TooMany(seconds) | Later::Unavailable(seconds)) = self.later {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if unauthorized {

@@ -13,6 +13,7 @@ use crate::user_pool::rate_limit::{Buckets, Limit};
 use crate::user_pool::seal::Seal;
 
 use codes::{Codes, RedeemedCodes};
+pub(crate) use families::RefreshToken;
 use families::{Families, UsedFamilies};
 use record::{Grant, Lifetimes, Pending, Presented, Redeemed, Refused};
 
@@ -78,24 +79,32 @@ impl Grants {
         }
     }
 
-    /// Uses a refresh token and issues the next one. `scope` is the requested scope, if the request has one. A token whose grant is
-    /// not `in_force` is not used up: a configuration that is taken back may put it in force again.
+    /// What a code of this pool is for. It may have expired or been used; it is not used up.
+    pub(crate) fn grant_of_code(&self, code: &str) -> Option<Grant> {
+        self.codes.open(code).map(|code| code.pending.grant)
+    }
+
+    /// Reads a refresh token of this client. It is not used up. `scope` is the requested scope, if the request has one.
     ///
     /// # Errors
     ///
     /// See [`Refused`].
-    pub(crate) fn refresh(
+    pub(crate) fn open_refresh_token(
         &self,
         token: &str,
         client_id: &str,
         scope: Option<&str>,
-        in_force: impl FnOnce(&Grant) -> bool,
         now: Timestamp,
-    ) -> Result<Redeemed, Refused> {
-        let token = self.families.open(token, client_id, scope, now)?;
-        if !in_force(&token.grant) {
-            return Err(Refused::Invalid);
-        }
+    ) -> Result<RefreshToken, Refused> {
+        self.families.open(token, client_id, scope, now)
+    }
+
+    /// Uses a refresh token and issues the next one.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub(crate) fn refresh(&self, token: RefreshToken, now: Timestamp) -> Result<Redeemed, Refused> {
         self.families.rotate(token, now, |grant| self.count(grant, now))
     }
 

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex};
 use url::Url;
 
 use crate::clock::Clock;
+use crate::database;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::directory::Directory;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::failures::Failures;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::SecretLimits;
@@ -34,6 +37,7 @@ pub(crate) struct Provider {
     pub(super) secrets: Arc<SecretLimits>,
     /// Mistakes of relying parties that were already logged.
     pub(super) logged: Arc<LoggedNames>,
+    pub(super) failures: Arc<Failures>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -46,6 +50,7 @@ pub(crate) struct Parts {
     pub(crate) seal: Seal,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) failures: Arc<Failures>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
 }
@@ -53,12 +58,12 @@ pub(crate) struct Parts {
 impl Provider {
     /// Creates the provider.
     pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
-        let Parts { url, seal, directory, sessions, clock, metrics } = parts;
+        let Parts { url, seal, directory, sessions, failures, clock, metrics } = parts;
         let issuer = Issuer::new(settings, url, seal.clone());
         let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
         let grants = Grants::new(seal, lifetimes, memory.grants.clone());
         let PoolMemory { silent, secrets, logged, .. } = memory.clone();
-        Self { issuer, grants, directory, sessions, silent, secrets, logged, clock, metrics }
+        Self { issuer, grants, directory, sessions, silent, secrets, logged, failures, clock, metrics }
     }
 
     /// The name of the client for the sign-in page: its `name`, or the host of the redirect URI.
@@ -102,9 +107,12 @@ impl Provider {
         applications
     }
 
-    /// The user name of a session's user, as written in the configuration.
-    pub(crate) fn user_name(&self, session: &Session) -> Option<String> {
-        let user = self.directory.user(&session.subject, &session.fingerprint)?;
-        Some(user.preferred_username().to_owned())
+    /// The user of a session. `None` if the session is over, because the user does not exist, was disabled, or has another password.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn user(&self, session: &Session) -> Result<Option<Arc<User>>, database::Error> {
+        self.directory.user(&session.subject, &session.fingerprint).await
     }
 }

@@ -1,5 +1,7 @@
 //! Token endpoint (RFC 6749 §3.2): redeems codes and refresh tokens.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::user_pool::directory::client::Client;
+use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::client_auth::{self, Caller};
 use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::grant::record::{Grant, Presented, Redeemed, Refused};
@@ -21,24 +24,24 @@ const NOT_VALID: Error =
 
 impl Provider {
     /// Answers a token request.
-    pub(crate) fn token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> WholeResponse {
-        self.try_token(headers, form, caller).unwrap_or_else(Error::answer)
+    pub(crate) async fn token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> WholeResponse {
+        self.try_token(headers, form, caller).await.unwrap_or_else(Error::answer)
     }
 
-    fn try_token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> Result<WholeResponse, Error> {
+    async fn try_token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> Result<WholeResponse, Error> {
         let now = self.clock.now();
         let client = client_auth::authenticate(headers, form, &self.directory, caller, |client, secret| {
             self.secrets.check(client, secret, caller.address(), now)
         })?;
         match one(form, "grant_type")? {
-            Some("authorization_code") => self.by_code(&client, form, now),
-            Some("refresh_token") => self.by_refresh_token(&client, form, now),
+            Some("authorization_code") => self.by_code(&client, form, now).await,
+            Some("refresh_token") => self.by_refresh_token(&client, form, now).await,
             Some(_) => Err(Error::new("unsupported_grant_type", "authorization_code and refresh_token are supported")),
             None => Err(Error::request("grant_type is missing")),
         }
     }
 
-    fn by_code(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+    async fn by_code(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
         let presented = Presented {
             code: one(form, "code")?.ok_or(Error::request("code is missing"))?,
             client_id: client.id(),
@@ -53,54 +56,60 @@ impl Provider {
         if !client.allows_redirect(presented.redirect_uri) {
             return Err(NOT_VALID);
         }
+        // Before the code is used up: if the database fails, the client can try again.
+        let user = match self.grants.grant_of_code(presented.code) {
+            Some(grant) => self.user_of(&grant).await?,
+            None => None,
+        };
         let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
         check_resource(resource, &redeemed.grant, client)?;
         // The user signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
             return Err(NOT_VALID);
         }
-        let answer = self.answer(client, &redeemed, &redeemed.grant.scope, now)?;
+        let user = user.ok_or(NOT_VALID)?;
+        let answer = self.answer(client, (&redeemed, &user), &redeemed.grant.scope, now);
         self.metrics.tokens_by_code.increment();
         Ok(answer)
     }
 
-    fn by_refresh_token(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+    async fn by_refresh_token(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
         let token = one(form, "refresh_token")?.ok_or(Error::request("refresh_token is missing"))?;
         let (wanted, resource) = (one(form, "scope")?, request::resource(form, client)?);
-        let redeemed = self
-            .grants
-            .refresh(
-                token,
-                client.id(),
-                wanted,
-                |grant| self.is_in_force(grant, now) && check_resource(resource.clone(), grant, client).is_ok(),
-                now,
-            )
-            .map_err(|refused| self.refused(refused, client))?;
+        let refused = |refused| self.refused(refused, client);
+        let token = self.grants.open_refresh_token(token, client.id(), wanted, now).map_err(refused)?;
+        check_resource(resource, token.grant(), client).map_err(|_| NOT_VALID)?;
+        // A token that is not in force is not used up: a configuration that is taken back may put it in force again.
+        if !token.grant().has("offline_access") && self.sessions.has_ended(token.grant().session(), now) {
+            // RP-Initiated Logout §2: only `offline_access` outlives the session.
+            return Err(NOT_VALID);
+        }
+        let user = self.user_of(token.grant()).await?.ok_or(NOT_VALID)?;
+        let redeemed = self.grants.refresh(token, now).map_err(refused)?;
         // RFC 6749 §6: the requested scope may be smaller than the granted one, but not larger.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
-        let answer = self.answer(client, &redeemed, scope, now)?;
+        let answer = self.answer(client, (&redeemed, &user), scope, now);
         self.metrics.tokens_by_refresh.increment();
         Ok(answer)
     }
 
-    /// Whether the user still exists, has not changed the password, and has not signed out. RP-Initiated Logout §2: only
-    /// `offline_access` outlives the session.
-    fn is_in_force(&self, grant: &Grant, now: Timestamp) -> bool {
-        let has_session = || !self.sessions.has_ended(grant.session(), now);
-        self.directory.user(&grant.subject, &grant.fingerprint).is_some()
-            && (grant.has("offline_access") || has_session())
+    /// The user of a grant. `None` if the user does not exist any more, was disabled, or has another password.
+    async fn user_of(&self, grant: &Grant) -> Result<Option<Arc<User>>, Error> {
+        let found = self.directory.user(&grant.subject, &grant.fingerprint).await;
+        found.map_err(|error| {
+            self.failures.report(&error);
+            Error::unavailable()
+        })
     }
 
     fn answer(
         &self,
         client: &Client,
-        redeemed: &Redeemed,
+        (redeemed, user): (&Redeemed, &User),
         scope: &str,
         now: Timestamp,
-    ) -> Result<WholeResponse, Error> {
+    ) -> WholeResponse {
         let Redeemed { grant, nonce, family, refresh_token } = redeemed;
-        let user = self.directory.user(&grant.subject, &grant.fingerprint).ok_or(NOT_VALID)?;
         let access_token = self.issuer.access_token((grant, user), scope, family, now);
         let mut grant = grant.clone();
         scope.clone_into(&mut grant.scope);
@@ -124,7 +133,7 @@ impl Provider {
             let id_token = self.issuer.id_token(&id_token, now);
             body.insert("id_token".into(), id_token.expose().as_str().into());
         }
-        Ok(reply::json(StatusCode::OK, &body))
+        reply::json(StatusCode::OK, &body)
     }
 
     fn refused(&self, refused: Refused, client: &Client) -> Error {

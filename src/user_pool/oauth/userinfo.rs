@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::database;
+use crate::identity::Claims;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::user_pool::oauth::issuer;
@@ -13,18 +15,39 @@ use crate::user_pool::signin::sso::Key;
 impl Provider {
     /// Returns the claims that the scope of the access token allows. The token is read from the header or from a form body
     /// (RFC 6750 §2.1, §2.2), never from the query.
-    pub(crate) fn userinfo(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn userinfo(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+    ) -> Result<WholeResponse, database::Error> {
         let in_form = form.one("access_token").ok().flatten();
         let Some(token) = bearer(headers).or(in_form) else {
-            return refused(StatusCode::UNAUTHORIZED, r#"Bearer realm="userinfo""#);
+            return Ok(refused(StatusCode::UNAUTHORIZED, r#"Bearer realm="userinfo""#));
         };
-        match self.claims_for(token) {
-            Some(claims) => reply::json(StatusCode::OK, &claims),
+        let user = match self.reader(token) {
+            Some(reader) => {
+                let user = self.directory.user(&reader.subject, &reader.fingerprint).await?;
+                user.map(|user| (user, reader.scope))
+            }
+            None => None,
+        };
+        Ok(match user {
+            Some((user, scope)) => {
+                let mut claims = Claims::new();
+                claims.insert("sub".into(), user.subject().into());
+                claims.extend(issuer::claims_of(&user, &scope));
+                reply::json(StatusCode::OK, &Value::Object(claims))
+            }
             None => refused(StatusCode::UNAUTHORIZED, r#"Bearer realm="userinfo", error="invalid_token""#),
-        }
+        })
     }
 
-    fn claims_for(&self, token: &str) -> Option<Value> {
+    /// What an access token that is in force says.
+    fn reader(&self, token: &str) -> Option<Reader> {
         let now = self.clock.now();
         let (token, inside) = self.issuer.read_access_token(token, now)?;
         let text = |name: &str| token.get(name)?.as_str();
@@ -39,11 +62,16 @@ impl Provider {
         {
             return None;
         }
-        let user = self.directory.user(subject, &inside.fingerprint)?;
-        let mut claims = json!({"sub": user.subject()});
-        claims.as_object_mut()?.extend(issuer::claims_of(user, text("scope")?));
-        Some(claims)
+        let (subject, scope) = (subject.to_owned(), text("scope")?.to_owned());
+        Some(Reader { subject, fingerprint: inside.fingerprint, scope })
     }
+}
+
+/// Whose claims an access token may read, and which.
+struct Reader {
+    subject: String,
+    fingerprint: String,
+    scope: String,
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -8,6 +8,7 @@ mod generations;
 mod logout;
 mod resources;
 mod sign_in;
+mod stored;
 mod strict_reading;
 mod token;
 
@@ -80,6 +81,7 @@ fn settings() -> Settings {
             ),
             user("bob", "battery staple", json!({})),
         ],
+        store: None,
         clients: vec![
             ClientSettings {
                 client_id: "dashboard".into(),
@@ -124,9 +126,19 @@ impl Fixture {
     }
 
     fn of_process(settings: Settings, process: (PoolMemory, Clock), hand: ManualClock) -> Self {
+        Self::of_store(settings, process, hand, None)
+    }
+
+    /// A pool with a database.
+    fn of_store(
+        settings: Settings,
+        process: (PoolMemory, Clock),
+        hand: ManualClock,
+        stored: Option<StoredUsers>,
+    ) -> Self {
         let registry = Registry::default();
         let (memory, clock) = &process;
-        let pool = UserPool::new(settings.clone(), Arc::default(), memory, clock.clone(), &registry);
+        let pool = UserPool::new(settings.clone(), Arc::default(), memory, stored, clock.clone(), &registry);
         Self { pool, clock: hand, registry, settings, process }
     }
 

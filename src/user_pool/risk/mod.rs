@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
-use crate::user_pool::directory::user::UserName;
+use crate::user_pool::directory::name::UserName;
 use crate::user_pool::rate_limit::{self, Buckets, Limit, network};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::database;
 use crate::secret::Secret;
-use crate::user_pool::credential::password::{Hasher, Hashing};
+use crate::user_pool::credential::password::{self, Hasher, Hashing};
 use crate::user_pool::directory::Directory;
-use crate::user_pool::directory::user::{User, UserName};
+use crate::user_pool::directory::name::UserName;
+use crate::user_pool::directory::user::User;
 use crate::user_pool::risk::{Origin, Refused, Risk};
 use known::KnownBrowser;
 
@@ -36,6 +38,8 @@ pub(crate) enum Outcome {
     TooMany(Duration),
     /// Too many users are signing in at the moment.
     Busy,
+    /// The password is right, and the user was disabled.
+    Disabled,
 }
 
 impl SignIn {
@@ -48,40 +52,51 @@ impl SignIn {
         risk: Arc<Risk>,
         clock: Clock,
     ) -> Self {
-        let hasher = Hasher::new(hashing_max, directory.users().map(|user| user.password_hash()), hashing);
+        let mut costs = password::costs(directory.declared_hashes());
+        if directory.is_stored() {
+            costs.insert(password::COST);
+        }
+        let hasher = Hasher::new(hashing_max, costs, hashing);
         Self { directory, hasher, risk, clock }
     }
 
     /// Verifies a user name and a password, typed in a browser that may be `known`. If the future is dropped, the attempt stays
     /// counted as failed.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
     pub(crate) async fn password(
         &self,
         typed: &str,
         password: Secret<String>,
         client: IpAddr,
         known: Option<&KnownBrowser>,
-    ) -> Outcome {
+    ) -> Result<Outcome, database::Error> {
         // All invalid names share one bucket, and take the same time as others.
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
-        let user = self.directory.user_named(&name);
-        let known = known.filter(|known| user.is_some_and(|user| known.is_of(user)));
+        let user = self.directory.user_named(&name).await?;
+        let known = known.filter(|known| user.as_ref().is_some_and(|user| known.is_of(user)));
         let from = Origin { address: client, browser: known.map(|known| &*known.id) };
         let attempt = match self.risk.begin(&name, from, &self.clock).await {
             Ok(attempt) => attempt,
-            Err(Refused::TooMany(wait)) => return Outcome::TooMany(wait),
-            Err(Refused::Busy) => return Outcome::Busy,
+            Err(Refused::TooMany(wait)) => return Ok(Outcome::TooMany(wait)),
+            Err(Refused::Busy) => return Ok(Outcome::Busy),
         };
-        match (self.hasher.verify(user.map(|user| user.password_hash().clone()), password).await, user) {
+        let hash = user.as_ref().and_then(|user| user.password_hash()).cloned();
+        Ok(match (self.hasher.verify(hash, password).await, user) {
+            // Only who knows the password learns more.
+            (Ok(true), Some(user)) if !user.is_enabled() => Outcome::Disabled,
             (Ok(true), Some(user)) => {
                 attempt.succeeded(&name, client, self.clock.now());
-                Outcome::User(Arc::clone(user))
+                Outcome::User(user)
             }
             (Ok(_), _) => Outcome::Wrong,
             (Err(_), _) => {
                 attempt.not_made();
                 Outcome::Busy
             }
-        }
+        })
     }
 
     /// Occupies every hasher until the permit is dropped.

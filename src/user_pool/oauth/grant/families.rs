@@ -70,10 +70,15 @@ pub(crate) struct RefreshToken {
     expires_at: u64,
     /// When the family began.
     begun_at: u64,
-    pub(super) grant: Grant,
+    grant: Grant,
 }
 
 impl RefreshToken {
+    /// What it is for.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
     fn expires_at(&self) -> Timestamp {
         Timestamp::from_seconds(self.expires_at)
     }

@@ -56,7 +56,8 @@ fn redeem(grants: &Grants, code: &Secret<String>, now: Timestamp) -> Result<Rede
 }
 
 fn refresh(grants: &Grants, token: &Secret<String>, now: Timestamp) -> Result<Secret<String>, Refused> {
-    grants.refresh(token.expose(), "app", None, |_| true, now).map(|redeemed| redeemed.refresh_token)
+    let token = grants.open_refresh_token(token.expose(), "app", None, now)?;
+    grants.refresh(token, now).map(|redeemed| redeemed.refresh_token)
 }
 
 #[test]
@@ -156,11 +157,11 @@ fn u_09_a_refresh_token_is_one_clients_and_one_kind() {
     let code = issue(&grants, NOW);
     let redeemed = redeem(&grants, &code, NOW).expect("fresh");
     let token = redeemed.refresh_token.expose();
-    assert_eq!(grants.refresh(token, "other", None, |_| true, NOW).err(), Some(Refused::Invalid));
-    assert_eq!(grants.refresh(code.expose(), "app", None, |_| true, NOW).err(), Some(Refused::Invalid));
-    assert_eq!(grants.refresh("", "app", None, |_| true, NOW).err(), Some(Refused::Invalid));
-    assert!(grants.refresh(token, "app", None, |_| true, NOW).is_ok());
-    assert_eq!(grants.refresh(token, "app", None, |_| true, NOW + LIFETIME).err(), Some(Refused::Invalid));
+    assert_eq!(grants.open_refresh_token(token, "other", None, NOW).err(), Some(Refused::Invalid));
+    assert_eq!(grants.open_refresh_token(code.expose(), "app", None, NOW).err(), Some(Refused::Invalid));
+    assert_eq!(grants.open_refresh_token("", "app", None, NOW).err(), Some(Refused::Invalid));
+    assert!(grants.open_refresh_token(token, "app", None, NOW).is_ok());
+    assert_eq!(grants.open_refresh_token(token, "app", None, NOW + LIFETIME).err(), Some(Refused::Invalid));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The end-session endpoint.
 
 use super::*;
+use crate::user_pool::UserName;
 
 const BYE: &str = "https://app.example.com/bye";
 
@@ -141,13 +142,14 @@ async fn one_users_sign_outs_do_not_bring_anothers_session_back() {
     let (mut alice, id_token, _) = signed_in(&fixture).await;
     let copied = alice.cookies.clone();
     alice.get(&path(&[("id_token_hint", &*id_token)])).await;
-    let user = Directory::new(fixture.settings.users.clone(), vec![]);
-    let bob = user.users().find(|user| user.subject() == "sub-of-bob").expect("bob");
+    let directory = Directory::new(fixture.settings.users.clone(), vec![], None);
+    let bob = UserName::parse("bob").expect("a name");
+    let bob = directory.user_named(&bob).await.expect("no database").expect("bob");
     let sessions = &fixture.pool.ui.sessions;
     let mut first = None;
     for _ in 0..101_500 {
         fixture.clock.advance(Duration::from_millis(1));
-        let session = sessions.begin(bob, None, fixture.clock.now());
+        let session = sessions.begin(&bob, None, fixture.clock.now());
         sessions.end(&session, fixture.clock.now());
         first.get_or_insert(session);
     }

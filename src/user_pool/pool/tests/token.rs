@@ -1,6 +1,7 @@
 //! The token and userinfo endpoints.
 
 use super::*;
+use crate::user_pool::UserName;
 
 async fn code(fixture: &Fixture) -> String {
     fixture.browser().sign_in("alice", "correct horse").await.code()
@@ -135,10 +136,10 @@ async fn an_access_token_does_not_tell_when_a_password_was_changed() {
     for (name, value) in one.as_object().expect("an object") {
         assert_eq!(changes.contains(&name.as_str()), value != &other[name], "{name}: {value}");
     }
-    let fingerprint = Directory::new(fixture.settings.users.clone(), vec![]);
-    let fingerprint =
-        fingerprint.users().find(|user| user.subject() == "sub-of-Alice").expect("Alice").fingerprint().to_owned();
-    assert!(!one.to_string().contains(&fingerprint), "{one}");
+    let directory = Directory::new(fixture.settings.users.clone(), vec![], None);
+    let alice = UserName::parse("alice").expect("a name");
+    let alice = directory.user_named(&alice).await.expect("no database").expect("Alice");
+    assert!(!one.to_string().contains(alice.fingerprint()), "{one}");
 }
 
 #[tokio::test]

@@ -1,39 +1,20 @@
-//! `users`: prints values for the users of a configuration.
+//! Passwords from standard input.
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use zeroize::Zeroize as _;
 
-use crate::cli::terminal::print;
 use crate::secret::Secret;
-use crate::user_pool::credential::password::{self, PASSWORD_MAX_BYTES};
+use crate::user_pool::credential::password::PASSWORD_MAX_BYTES;
 
-/// Creates values for `user_pools.<name>.users`.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Users {
-    /// Reads a password from one line of standard input, and prints its Argon2id hash for `password_hash`.
-    ///
-    /// From a script: `printf %s "$PASSWORD" | vestibule users hash`. The terminal shows the password while you type;
-    /// to avoid that, read it with `read -s PASSWORD` in the shell first.
-    Hash,
-}
-
-impl Users {
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::Hash => {
-                let stdin = std::io::stdin();
-                if stdin.is_terminal() {
-                    eprintln!("Password (visible while you type):");
-                }
-                let password = read_password(stdin.lock())?;
-                print(&format!("{}\n", password::hash(&password).expose()))?;
-                Ok(ExitCode::SUCCESS)
-            }
-        }
+/// A password from standard input.
+pub(super) fn ask() -> anyhow::Result<Secret<String>> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        eprintln!("Password (visible while you type):");
     }
+    read_password(stdin.lock())
 }
 
 /// The first line, without its line ending.

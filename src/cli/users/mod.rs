@@ -1,0 +1,36 @@
+//! `users`: hashes of passwords for the configuration, and the users of a pool that has a `store`.
+
+mod output;
+mod password;
+mod stored;
+
+use std::process::ExitCode;
+
+use crate::cli::terminal::print;
+use crate::user_pool::credential::password::hash;
+
+/// Users of user pools: hashes for the configuration, and the users in the database of a pool (`store`).
+///
+/// The commands work beside the process that serves. It sees what they do at once.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Users {
+    /// Reads a password from one line of standard input, and prints its Argon2id hash for `password_hash`.
+    ///
+    /// From a script: `printf %s "$PASSWORD" | vestibule users hash`. The terminal shows the password while you type;
+    /// to avoid that, read it with `read -s PASSWORD` in the shell first.
+    Hash,
+    #[command(flatten)]
+    Stored(stored::Stored),
+}
+
+impl Users {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Hash => {
+                print(&format!("{}\n", hash(&password::ask()?).expose()))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Stored(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Users and groups as text and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::user_pool::management::{Group, Record};
+
+/// One user with everything.
+pub(super) fn user(user: &Record, as_json: bool) -> String {
+    if as_json {
+        return pretty(&value(user));
+    }
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<22} {value}");
+    };
+    line("username", &user.username);
+    line("sub", &user.subject);
+    line("status", user.status.as_str());
+    line("enabled", yes(user.is_enabled));
+    line("password", if user.password_hash.is_some() { "set" } else { "none" });
+    line("groups", &user.groups.join(", "));
+    for (name, value) in user.attributes.iter() {
+        line(name, &shown(value));
+    }
+    line("created", &user.created_at.to_text());
+    line("modified", &user.modified_at.to_text());
+    text
+}
+
+/// One line for each user.
+pub(super) fn users(users: &[Record], as_json: bool) -> String {
+    if as_json {
+        return pretty(&users.iter().map(value).collect());
+    }
+    let mut rows = vec![["USERNAME", "STATUS", "ENABLED", "EMAIL", "GROUPS"].map(str::to_owned)];
+    rows.extend(users.iter().map(|user| {
+        let email = user.attributes.get("email").unwrap_or_default().to_owned();
+        [
+            user.username.clone(),
+            user.status.as_str().to_owned(),
+            yes(user.is_enabled).to_owned(),
+            email,
+            user.groups.join(","),
+        ]
+    }));
+    table(&rows)
+}
+
+/// One line for each group.
+pub(super) fn groups(groups: &[Group], as_json: bool) -> String {
+    if as_json {
+        let value = |group: &Group| json!({"name": group.name, "description": group.description, "precedence": group.precedence});
+        return pretty(&groups.iter().map(value).collect());
+    }
+    let mut rows = vec![["GROUP", "PRECEDENCE", "DESCRIPTION"].map(str::to_owned)];
+    rows.extend(groups.iter().map(|group| {
+        let precedence = group.precedence.map(|number| number.to_string()).unwrap_or_default();
+        [group.name.clone(), precedence, shown(group.description.as_deref().unwrap_or_default())]
+    }));
+    table(&rows)
+}
+
+fn value(user: &Record) -> Value {
+    let attributes: serde_json::Map<String, Value> =
+        user.attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    json!({
+        "username": user.username,
+        "sub": user.subject,
+        "status": user.status.as_str(),
+        "enabled": user.is_enabled,
+        "password": user.password_hash.is_some(),
+        "groups": user.groups,
+        "attributes": attributes,
+        "created_at": user.created_at.to_text(),
+        "modified_at": user.modified_at.to_text(),
+    })
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn yes(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
+}
+
+/// A value that users have set, in one line.
+fn shown(value: &str) -> String {
+    value.replace('\n', " ")
+}
+
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}

@@ -1,0 +1,314 @@
+//! The users in the database of a pool.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::terminal::{for_stderr, print};
+use crate::cli::users::{output, password};
+use crate::clock::{Clock, Timestamp};
+use crate::config::document::source::Source;
+use crate::config::{self, MissingKeys};
+use crate::database::{Database, Others};
+use crate::user_pool::credential::password::hash;
+use crate::user_pool::management::{Group, Management, NewUser};
+use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
+
+/// Users that are read from the database at a time.
+const AT_A_TIME: usize = 500;
+
+/// What to do, and where.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Stored {
+    /// Lists users by name.
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Shows a user.
+    Show {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Adds a user, and reads the password from one line of standard input.
+    Add {
+        #[command(flatten)]
+        of: Of,
+        /// The user name.
+        user: String,
+        /// An attribute, such as `email=ada@example.com` or `email_verified=true`. Can be repeated.
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+        attributes: Vec<(String, String)>,
+        /// A group. It must exist. Can be repeated.
+        #[arg(long = "group", value_name = "NAME")]
+        groups: Vec<String>,
+        /// Read no password. The user cannot sign in until `set-password`.
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// Sets the password of a user, read from one line of standard input. All sessions of the user at the pool end.
+    SetPassword {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Changes attributes of a user.
+    Set {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+        /// What to set. An empty value removes the attribute.
+        #[arg(required = true, value_name = "NAME=VALUE", value_parser = pair)]
+        attributes: Vec<(String, String)>,
+    },
+    /// Keeps a user from signing in, and ends the sessions and tokens of this user at the pool.
+    Disable {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Lets a user sign in again.
+    Enable {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Ends all sessions and tokens of a user at the pool. The user can sign in again.
+    SignOut {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Deletes a user with all that belongs to this user.
+    Delete {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Adds a user to groups.
+    Join {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+        /// The groups. They must exist.
+        #[arg(required = true, value_name = "GROUP")]
+        groups: Vec<String>,
+    },
+    /// Takes a user out of groups.
+    Leave {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+        /// The groups.
+        #[arg(required = true, value_name = "GROUP")]
+        groups: Vec<String>,
+    },
+    /// Lists the groups.
+    Groups {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Adds a group, or changes the one of this name.
+    AddGroup {
+        #[command(flatten)]
+        of: Of,
+        /// The name.
+        group: String,
+        /// What it is for.
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// The group with the smallest number comes first in the claim `groups`. Without a number, it comes after those with one.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(0..=i64::from(i32::MAX)))]
+        precedence: Option<i64>,
+    },
+    /// Writes a copy of the database to a new file, while it is in use. To restore it, stop the process and put the copy in the place of the
+    /// file, without its `-wal` and `-shm`. Keep the keys of `key_files` elsewhere: without them, a copy does not open.
+    Backup {
+        #[command(flatten)]
+        of: Of,
+        /// The file to create. It must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Deletes a group. Its members stay users.
+    DeleteGroup {
+        #[command(flatten)]
+        of: Of,
+        /// The name.
+        group: String,
+    },
+}
+
+/// Which pool.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Of {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The name of the pool in `user_pools`. Not needed if only one pool has a `store`.
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `name=value`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl Stored {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let of = self.of();
+        let loaded = Source::read(&of.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
+        let config = match loaded {
+            Ok(config) => config,
+            Err(diagnostics) => {
+                eprintln!("{}", for_stderr(&diagnostics));
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let now = Clock::system().now();
+        let users = open(&config, of.pool.as_deref(), now)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let text = runtime.block_on(self.act(&users, now))?;
+        print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn of(&self) -> &Of {
+        match self {
+            Self::List { of }
+            | Self::Show { of, .. }
+            | Self::Add { of, .. }
+            | Self::SetPassword { of, .. }
+            | Self::Set { of, .. }
+            | Self::Disable { of, .. }
+            | Self::Enable { of, .. }
+            | Self::SignOut { of, .. }
+            | Self::Delete { of, .. }
+            | Self::Join { of, .. }
+            | Self::Leave { of, .. }
+            | Self::Groups { of }
+            | Self::AddGroup { of, .. }
+            | Self::Backup { of, .. }
+            | Self::DeleteGroup { of, .. } => of,
+        }
+    }
+
+    /// Does it, and says what to print.
+    async fn act(&self, users: &Management, now: Timestamp) -> anyhow::Result<String> {
+        let json = self.of().json;
+        match self {
+            Self::List { .. } => list(users, json).await,
+            Self::Groups { .. } => Ok(output::groups(&users.groups().await?, json)),
+            Self::AddGroup { group, description, precedence, .. } => {
+                let (name, description) = (group.clone(), description.clone());
+                users.put_group(Group { name, description, precedence: *precedence }, now).await?;
+                Ok(String::new())
+            }
+            Self::Backup { out, .. } => {
+                users.back_up(out).await?;
+                Ok(String::new())
+            }
+            Self::DeleteGroup { group, .. } => {
+                users.delete_group(group).await?;
+                Ok(String::new())
+            }
+            Self::Add { user, attributes, groups, no_password, .. } => {
+                let password_hash = if *no_password { None } else { Some(hash(&password::ask()?)) };
+                let (username, attributes, groups) = (user.clone(), attributes.clone(), groups.clone());
+                let added = users.add(NewUser { username, password_hash, attributes, groups }, now).await?;
+                Ok(output::user(&added, json))
+            }
+            Self::Delete { user, .. } => {
+                users.delete(user).await?;
+                Ok(String::new())
+            }
+            Self::Show { user, .. }
+            | Self::SetPassword { user, .. }
+            | Self::Set { user, .. }
+            | Self::Disable { user, .. }
+            | Self::Enable { user, .. }
+            | Self::SignOut { user, .. }
+            | Self::Join { user, .. }
+            | Self::Leave { user, .. } => {
+                self.change(user, users, now).await?;
+                Ok(output::user(&users.show(user).await?, json))
+            }
+        }
+    }
+
+    async fn change(&self, user: &str, users: &Management, now: Timestamp) -> anyhow::Result<()> {
+        match self {
+            Self::SetPassword { .. } => {
+                // Asked for only if the user exists.
+                users.show(user).await?;
+                users.set_password(user, hash(&password::ask()?), now).await?;
+            }
+            Self::Set { attributes, .. } => users.set_attributes(user, attributes.clone(), now).await?,
+            Self::Disable { .. } => users.set_enabled(user, false, now).await?,
+            Self::Enable { .. } => users.set_enabled(user, true, now).await?,
+            Self::SignOut { .. } => users.sign_out(user).await?,
+            Self::Join { groups, .. } => {
+                for group in groups {
+                    users.join(user, group).await?;
+                }
+            }
+            Self::Leave { groups, .. } => {
+                for group in groups {
+                    users.leave(user, group).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// All users, read in parts.
+async fn list(users: &Management, json: bool) -> anyhow::Result<String> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = users.list(after, AT_A_TIME).await?;
+        all.extend(page.users);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(output::users(&all, json)),
+        }
+    }
+}
+
+/// Opens the database of the pool.
+fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::Result<Management> {
+    let stored = config.user_pools.iter().filter(|pool| pool.settings.store.is_some());
+    let pools: Vec<_> = stored.filter(|pool| name.is_none_or(|name| *pool.settings.name == *name)).collect();
+    let pool = match (&pools[..], name) {
+        ([pool], _) => &pool.settings,
+        ([], Some(name)) => bail!("no pool `{name}` with a `store` is in `user_pools`"),
+        ([], None) => bail!("no pool of `user_pools` has a `store`: its users are in the configuration file"),
+        (several, _) => {
+            let names: Vec<_> = several.iter().map(|pool| &*pool.settings.name).collect();
+            bail!("several pools have a `store`: name one of them with --pool: {}", names.join(", "))
+        }
+    };
+    let store = pool.store.as_ref().context("the pool has a store")?;
+    let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
+    database.unlock(&store.vault)?;
+    let records = Records { pool: Arc::clone(&pool.name) };
+    Ok(Management::new(StoredUsers { database: Arc::new(database), records }))
+}

@@ -1,0 +1,121 @@
+//! A database in this process: tables and transactions on SQLite, in one file.
+//!
+//! This room knows no table of anybody. A room that stores something brings its [`Migration`]s and its statements, and writes each use
+//! case as a function over a [`Transaction`]: synchronous, without network and without hashing. [`Database`] decides when the function
+//! runs. What a [`write`](Database::write) has returned is on the disk. Start at [`Database::open`].
+//!
+//! Statements keep to what PostgreSQL knows as well: TEXT, INTEGER, BLOB, `ON CONFLICT`, `RETURNING`, placeholders `?1`.
+//! See docs/decisions/0092-a-database-in-the-process.md.
+
+mod backup;
+mod error;
+mod file;
+mod migration;
+mod opening;
+mod readers;
+mod transaction;
+mod value;
+mod vault;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use crate::clock::Timestamp;
+
+pub(crate) use error::{Error, OpenError};
+pub(crate) use migration::Migration;
+pub(crate) use transaction::Transaction;
+pub(crate) use value::{Row, Value};
+pub(crate) use vault::Vault;
+
+use file::Lock;
+pub(crate) use file::Others;
+use readers::Readers;
+use writer::Writer;
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Database {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    /// Held as long as the database is open.
+    _lock: Lock,
+}
+
+impl Database {
+    /// Opens the file at `path`, creates it if it does not exist, and applies the migrations that it has not had. Blocks. While another process
+    /// serves, nothing is migrated.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what an operator can do.
+    pub(crate) fn open(
+        path: &Path,
+        migrations: &[Migration],
+        others: Others,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let lock = Lock::take(path, others)?;
+        file::create(path)?;
+        let mut connection = opening::writing(path)?;
+        if lock.is_held() {
+            migration::apply(&mut connection, migrations, now)?;
+        } else {
+            migration::check(&mut connection, migrations)?;
+        }
+        let readers = Readers::open(path)?;
+        Ok(Self { path: path.to_owned(), writer: Writer::start(connection)?, readers, _lock: lock })
+    }
+
+    /// Checks that `vault` decrypts what was encrypted before, and that it always will: before anything is encrypted with other keys. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::WrongKey`] if it does not.
+    pub(crate) fn unlock(&self, vault: &Vault) -> Result<(), OpenError> {
+        vault::check(&opening::writing(&self.path)?, vault)
+    }
+
+    /// Runs `work` on what was committed last, without any change of others meanwhile. It cannot write.
+    ///
+    /// If the future is dropped, the result is lost.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or why it could not run.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.readers.run(work).await
+    }
+
+    /// Runs `work` and commits. When this returns `Ok`, the changes survive a loss of power. If `work` fails, nothing has changed.
+    ///
+    /// Writes run one after the other, so what `work` has read is still true when it commits. If the future is dropped while `work` waits
+    /// for its turn, it does not run; afterwards it runs, and its result is lost.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or why it could not run or commit.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer.run(work).await
+    }
+
+    /// Writes a copy of the database to a new file, while it is in use. It has what was committed before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backup`] if the file exists or cannot be written.
+    pub(crate) async fn back_up(&self, to: &Path) -> Result<(), Error> {
+        let to = to.to_owned();
+        self.readers.with(move |connection| backup::write(connection, &to)).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

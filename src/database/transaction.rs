@@ -1,0 +1,52 @@
+//! What a use case does its statements with.
+
+use rusqlite::{Connection, params_from_iter};
+
+use crate::database::error::Error;
+use crate::database::value::{Row, Value};
+
+/// A transaction that has begun. [`Database`](super::Database) commits it when its function has returned `Ok`.
+#[derive(Debug)]
+pub(crate) struct Transaction<'c>(&'c Connection);
+
+impl<'c> Transaction<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self(connection)
+    }
+
+    /// Runs a statement and returns its rows. `?1` in `sql` is the first of `values`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the statement fails.
+    pub(crate) fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(Row::read(row, columns)?);
+        }
+        Ok(all)
+    }
+
+    /// Runs a statement and returns its only row, if it has one. A second row is a bug of the statement.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the statement fails.
+    pub(crate) fn query_one(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Option<Row>, Error> {
+        let mut rows = self.query(sql, values)?;
+        debug_assert!(rows.len() <= 1, "{} rows of a statement for one: {sql}", rows.len());
+        Ok(rows.pop())
+    }
+
+    /// Runs a statement without rows. Returns how many rows of the table it has inserted, changed or deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the statement fails.
+    pub(crate) fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<usize, Error> {
+        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(values))?)
+    }
+}

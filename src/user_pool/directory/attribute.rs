@@ -1,0 +1,235 @@
+//! The attributes of a stored user: texts by the names of OpenID Connect Core §5.1.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::identity::Claims;
+
+/// Maximum number of characters of a value.
+pub(crate) const VALUE_MAX: usize = 2048;
+
+/// The attributes that every pool has.
+pub(crate) const STANDARD: [&str; 19] = [
+    "address",
+    "birthdate",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
+/// Valid attributes of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes(BTreeMap<String, String>);
+
+/// Why an attribute is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// No pool has it.
+    #[error("there is no attribute `{0}`; the attributes are: {list}", list = STANDARD.join(", "))]
+    Unknown(String),
+    /// The value is not of the form that its standard says.
+    #[error("`{name}` is not {expected}")]
+    Form { name: String, expected: &'static str },
+}
+
+impl Attributes {
+    /// Sets an attribute. An empty value removes it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Fault`].
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), Fault> {
+        if !STANDARD.contains(&name) {
+            return Err(Fault::Unknown(name.to_owned()));
+        }
+        if value.is_empty() {
+            self.0.remove(name);
+            return Ok(());
+        }
+        let value = match name {
+            "email_verified" | "phone_number_verified" => value.to_ascii_lowercase(),
+            _ => value.to_owned(),
+        };
+        if let Some(expected) = unmet(name, &value) {
+            return Err(Fault::Form { name: name.to_owned(), expected });
+        }
+        self.0.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// The value of an attribute.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All attributes, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The JSON object in the database.
+    pub(crate) fn to_json(&self) -> String {
+        json!(self.0).to_string()
+    }
+
+    /// Reads a JSON object of the database. What an earlier release has accepted stays.
+    pub(crate) fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    /// The attributes as claims of OpenID Connect Core §5.1, with the types that it says.
+    pub(crate) fn claims(&self) -> Claims {
+        let typed = |name: &str, value: &str| match name {
+            "email_verified" | "phone_number_verified" => Value::from(value == "true"),
+            "updated_at" => value.parse::<u64>().map_or_else(|_| Value::from(value), Value::from),
+            // §5.1.1
+            "address" => json!({ "formatted": value }),
+            _ => Value::from(value),
+        };
+        self.iter().map(|(name, value)| (name.to_owned(), typed(name, value))).collect()
+    }
+}
+
+/// What a value should be and is not.
+fn unmet(name: &str, value: &str) -> Option<&'static str> {
+    if value.chars().count() > VALUE_MAX || value.chars().any(|character| character.is_control() && character != '\n') {
+        return Some("a text of at most 2,048 characters");
+    }
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match name {
+        "email" if !is_email(value) => Some("an e-mail address"),
+        // E.164
+        "phone_number"
+            if !value.strip_prefix('+').is_some_and(|rest| digits(rest) && (7..=15).contains(&rest.len())) =>
+        {
+            Some("a phone number such as +4930123456: a plus, the code of the country, digits only")
+        }
+        "birthdate" if !is_date(value) => Some("a date such as 1990-12-31"),
+        "email_verified" | "phone_number_verified" if value != "true" && value != "false" => Some("`true` or `false`"),
+        "updated_at" if !digits(value) => Some("a number of seconds since 1970"),
+        _ => None,
+    }
+}
+
+/// What can be an address of a mailbox (RFC 5321 §4.1.2), without quoted local parts and without address literals.
+pub(crate) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let is_local = (1..=64).contains(&local.len())
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && local.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+        && !local.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+    };
+    is_local && domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label)
+}
+
+/// `YYYY-MM-DD` (ISO 8601-1).
+fn is_date(text: &str) -> bool {
+    let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
+    let separators = text.len() == 10 && text.is_ascii() && &text[4..5] == "-" && &text[7..8] == "-";
+    let digits = text.bytes().enumerate().all(|(at, byte)| at == 4 || at == 7 || byte.is_ascii_digit());
+    if !separators || !digits {
+        return false;
+    }
+    let (Some(year), Some(month), Some(day)) = (part(0..4), part(5..7), part(8..10)) else { return false };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1..=days).contains(&day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str, value: &str) -> Result<Attributes, Fault> {
+        let mut attributes = Attributes::default();
+        attributes.set(name, value).map(|()| attributes)
+    }
+
+    #[track_caller]
+    fn check(name: &str, good: &[&str], bad: &[&str]) {
+        for value in good {
+            assert!(set(name, value).is_ok(), "{name} {value}");
+        }
+        for value in bad {
+            assert!(matches!(set(name, value), Err(Fault::Form { .. })), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn values_have_the_form_that_their_standards_say() {
+        check(
+            "email",
+            &["ada@example.com", "a+b.c@mail.example.co.uk", "jürgen@münchen.example"],
+            &[
+                "ada",
+                "@example.com",
+                "ada@",
+                "ada@localhost",
+                "a b@example.com",
+                ".a@example.com",
+                "a..b@example.com",
+                "a@-x.com",
+                "a@x..com",
+                "a@b@c,d",
+            ],
+        );
+        check(
+            "phone_number",
+            &["+4930123456", "+14155550100"],
+            &["4930123456", "+49 30 1", "+49-30-1", "+123", "+1234567890123456", "+"],
+        );
+        check(
+            "birthdate",
+            &["1990-12-31", "2000-02-29"],
+            &["1990-13-01", "1990-02-29", "1900-02-29", "31.12.1990", "1990-1-1", "1990-00-10", "+990-01-01"],
+        );
+        check("email_verified", &["true", "False"], &["yes", "1"]);
+        check("updated_at", &["1700000000"], &["now", "-1"]);
+        check("name", &["Ada Lovelace", &"é".repeat(2048)], &[&"é".repeat(2049), "a\0b"]);
+        assert_eq!(set("custom:x", "1"), Err(Fault::Unknown("custom:x".into())));
+        assert_eq!(set("sub", "1"), Err(Fault::Unknown("sub".into())));
+    }
+
+    #[test]
+    fn claims_have_the_types_of_openid_connect() {
+        let mut attributes = Attributes::default();
+        for (name, value) in
+            [("email", "ada@example.com"), ("email_verified", "TRUE"), ("updated_at", "7"), ("address", "Here 1")]
+        {
+            attributes.set(name, value).expect("valid");
+        }
+        let expected = json!({"email": "ada@example.com", "email_verified": true, "updated_at": 7, "address": {"formatted": "Here 1"}});
+        assert_eq!(Value::Object(attributes.claims().into_iter().collect()), expected);
+        assert_eq!(Attributes::from_json(&attributes.to_json()), Some(attributes.clone()));
+        attributes.set("email", "").expect("removed");
+        assert_eq!(attributes.get("email"), None);
+    }
+}

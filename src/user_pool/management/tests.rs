@@ -1,0 +1,170 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::config::tests::{Directory as Temporary, temporary_directory};
+use crate::database::{Database, Others};
+use crate::user_pool::credential::password::tests::cheap;
+use crate::user_pool::directory::Directory;
+use crate::user_pool::{MIGRATIONS, Records};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn database(name: &str) -> (Temporary, Arc<Database>) {
+    let directory = temporary_directory(name);
+    let database = Database::open(&directory.join("pool.db"), MIGRATIONS, Others::Nobody, NOW).expect("a database");
+    (directory, Arc::new(database))
+}
+
+fn of(database: &Arc<Database>, pool: &str) -> Management {
+    Management::new(StoredUsers { database: Arc::clone(database), records: Records { pool: pool.into() } })
+}
+
+fn new(username: &str) -> NewUser {
+    NewUser { username: username.into(), password_hash: None, attributes: vec![], groups: vec![] }
+}
+
+fn group(name: &str, precedence: Option<i64>) -> Group {
+    Group { name: name.into(), description: None, precedence }
+}
+
+#[tokio::test]
+async fn a_user_is_added_found_changed_and_deleted() {
+    let (_directory, database) = database("management-user");
+    let users = of(&database, "people");
+    let wanted = NewUser { attributes: vec![("email".into(), "ada@example.com".into())], ..new(" Ada ") };
+    let ada = users.add(wanted, NOW).await.expect("added");
+    assert_eq!((ada.username.as_str(), ada.is_enabled, ada.subject.len()), ("Ada", true, 36));
+    for who in ["ada", "ADA", &ada.subject] {
+        assert_eq!(users.show(who).await.expect("found"), ada, "{who}");
+    }
+    let later = Timestamp::from_seconds(1_800_000_060);
+    users.set_password("ada", cheap("correct horse"), later).await.expect("set");
+    let changes = vec![("name".into(), "Ada L.".into()), ("email".into(), String::new())];
+    users.set_attributes("ada", changes, later).await.expect("set");
+    users.set_enabled(&ada.subject, false, later).await.expect("disabled");
+    let changed = users.show("ada").await.expect("found");
+    let attributes: Vec<_> = changed.attributes.iter().collect();
+    assert_eq!(attributes, [("name", "Ada L.")]);
+    assert_eq!((changed.is_enabled, changed.modified_at, changed.created_at), (false, later, NOW));
+    assert!(changed.password_hash.is_some());
+    users.delete("ada").await.expect("deleted");
+    assert!(matches!(users.show("ada").await, Err(Error::NoUser(_))));
+}
+
+#[tokio::test]
+async fn what_is_refused_changes_nothing() {
+    let (_directory, database) = database("management-refused");
+    let users = of(&database, "people");
+    let ada = users.add(new("ada"), NOW).await.expect("added");
+    let taken = users.add(new("ＡＤＡ"), NOW).await;
+    assert!(matches!(taken, Err(Error::Taken(_))), "attacks U-04: {taken:?}");
+    let nameless = users.add(new(" "), NOW).await;
+    assert!(matches!(nameless, Err(Error::UserName(_))), "{nameless:?}");
+    let alone = users.add(NewUser { groups: vec!["none".into()], ..new("bob") }, NOW).await;
+    assert!(matches!(alone, Err(Error::NoGroup(_))), "{alone:?}");
+    assert!(matches!(users.show("bob").await, Err(Error::NoUser(_))), "nobody was added");
+    let changes = vec![("name".into(), "Ada L.".into()), ("colour".into(), "red".into())];
+    let attribute = users.set_attributes("ada", changes, NOW).await;
+    assert!(matches!(attribute, Err(Error::Attribute(Fault::Unknown(_)))), "{attribute:?}");
+    assert_eq!(users.show("ada").await.expect("found"), ada);
+    for nobody in [users.delete("eve").await, users.set_enabled("eve", true, NOW).await, users.join("eve", "x").await] {
+        assert!(matches!(nobody, Err(Error::NoUser(_))), "{nobody:?}");
+    }
+}
+
+#[tokio::test]
+async fn pools_of_one_database_know_nothing_of_each_other() {
+    let (_directory, database) = database("management-pools");
+    let (people, machines) = (of(&database, "people"), of(&database, "machines"));
+    let ada = people.add(new("ada"), NOW).await.expect("added");
+    assert!(matches!(machines.show("ada").await, Err(Error::NoUser(_))));
+    assert!(matches!(machines.show(&ada.subject).await, Err(Error::NoUser(_))));
+    let other = machines.add(new("ada"), NOW).await.expect("the name is free there");
+    assert_ne!(other.subject, ada.subject);
+    machines.delete("ada").await.expect("deleted");
+    assert_eq!(people.show("ada").await.expect("found"), ada);
+}
+
+#[tokio::test]
+async fn groups_come_strongest_first_and_go_with_their_members() {
+    let (_directory, database) = database("management-groups");
+    let users = of(&database, "people");
+    for group in [group("weak", None), group("strong", Some(1)), group("middle", Some(7)), group("also-weak", None)] {
+        users.put_group(group, NOW).await.expect("added");
+    }
+    let groups = vec!["weak".into(), "middle".into(), "strong".into()];
+    users.add(NewUser { groups, ..new("ada") }, NOW).await.expect("added");
+    users.join("ada", "also-weak").await.expect("joined");
+    users.join("ada", "also-weak").await.expect("once more is no harm");
+    let of_ada = async || users.show("ada").await.expect("found").groups;
+    assert_eq!(of_ada().await, ["strong", "middle", "also-weak", "weak"]);
+    users.put_group(group("middle", Some(0)), NOW).await.expect("changed");
+    users.leave("ada", "weak").await.expect("left");
+    assert_eq!(of_ada().await, ["middle", "strong", "also-weak"]);
+    users.delete_group("strong").await.expect("deleted");
+    assert_eq!(of_ada().await, ["middle", "also-weak"]);
+    assert!(matches!(users.delete_group("strong").await, Err(Error::NoGroup(_))));
+    for name in ["", "a\nb", &"x".repeat(129)] {
+        assert!(matches!(users.put_group(group(name, None), NOW).await, Err(Error::GroupName(_))), "{name:?}");
+    }
+    users.delete("ada").await.expect("deleted");
+    let left = users.groups().await.expect("listed");
+    assert_eq!(left.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["also-weak", "middle", "weak"]);
+}
+
+#[tokio::test]
+async fn a_list_comes_in_pages_without_a_gap() {
+    let (_directory, database) = database("management-list");
+    let users = of(&database, "people");
+    for number in 0..7 {
+        users.add(new(&format!("User{number}")), NOW).await.expect("added");
+    }
+    let (mut seen, mut after, mut pages) = (vec![], None, 0);
+    loop {
+        let page = users.list(after, 3).await.expect("listed");
+        seen.extend(page.users.into_iter().map(|user| user.username));
+        pages += 1;
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, (0..7).map(|number| format!("User{number}")).collect::<Vec<_>>());
+    assert_eq!(pages, 3);
+}
+
+#[tokio::test]
+async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
+    let (_directory, database) = database("management-both");
+    let users = of(&database, "people");
+    users.add(NewUser { password_hash: Some(cheap("stored")), ..new("Ada") }, NOW).await.expect("added");
+    let bob = users.add(NewUser { password_hash: Some(cheap("stored")), ..new("bob") }, NOW).await.expect("added");
+    let declared = crate::user_pool::settings::UserSettings {
+        username: "ada".into(),
+        password_hash: cheap("declared"),
+        subject: "1815".into(),
+        claims: crate::identity::Claims::new(),
+    };
+    let directory = Directory::new(vec![declared], vec![], Some(users.0.clone()));
+    let named = async |name: &str| {
+        let name = UserName::parse(name).expect("a name");
+        directory.user_named(&name).await.expect("read").map(|user| user.subject().to_owned())
+    };
+    assert_eq!(named("ADA").await.as_deref(), Some("1815"));
+    assert_eq!(named("Bob").await, Some(bob.subject.clone()));
+    assert_eq!(named("eve").await, None);
+    let user = directory.user_named(&UserName::parse("bob").expect("a name")).await.expect("read").expect("bob");
+    assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_some());
+    users.set_enabled("bob", false, NOW).await.expect("disabled");
+    assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "disabled");
+    users.set_enabled("bob", true, NOW).await.expect("enabled");
+    assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "it stays so");
+    let again =
+        async || directory.user_named(&UserName::parse("bob").expect("a name")).await.expect("read").expect("bob");
+    let user = again().await;
+    users.sign_out("bob").await.expect("signed out");
+    assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "signed out");
+    let user = again().await;
+    users.set_password("bob", cheap("other"), NOW).await.expect("set");
+    assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "another password");
+}

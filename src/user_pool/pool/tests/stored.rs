@@ -1,0 +1,178 @@
+//! Users of a database.
+
+use super::*;
+use crate::config::tests::{Directory, temporary_directory};
+use crate::database::{Database, Others};
+use crate::user_pool::management::{Group, Management, NewUser};
+use crate::user_pool::{MIGRATIONS, Records};
+
+/// A pool with Grace in its database, and the database.
+struct Stored {
+    fixture: Fixture,
+    users: Management,
+    database: Arc<Database>,
+    _directory: Directory,
+}
+
+impl Stored {
+    async fn new() -> Self {
+        let directory = temporary_directory("pool-stored");
+        let database = Database::open(&directory.join("pool.db"), MIGRATIONS, Others::Nobody, START);
+        let database = Arc::new(database.expect("a database"));
+        let stored = StoredUsers { database: Arc::clone(&database), records: Records { pool: "demo".into() } };
+        let (clock, hand) = Clock::manual(START);
+        let process = (PoolMemory::default(), clock);
+        let fixture = Fixture::of_store(settings(), process, hand, Some(stored.clone()));
+        let users = Management::new(stored);
+        users.put_group(Group { name: "ops".into(), description: None, precedence: None }, START).await.expect("added");
+        let grace = NewUser {
+            username: "Grace".into(),
+            password_hash: Some(cheap("first compiler")),
+            attributes: vec![
+                ("email".into(), "grace@example.com".into()),
+                ("email_verified".into(), "true".into()),
+                ("preferred_username".into(), "alice".into()),
+            ],
+            groups: vec!["ops".into()],
+        };
+        users.add(grace, START).await.expect("added");
+        Self { fixture, users, database, _directory: directory }
+    }
+
+    async fn tokens(&self) -> Value {
+        let scope = ("scope", "openid email profile groups");
+        let mut browser = self.fixture.browser();
+        let page = browser.authorize(&[scope]).await;
+        let code = browser.submit(&page, "grace", "first compiler").await.code();
+        self.fixture.redeem(&code).await.json()
+    }
+
+    /// Makes every read of users fail, or work again.
+    async fn fails(&self, fails: bool) {
+        let sql = if fails { "ALTER TABLE users RENAME TO gone" } else { "ALTER TABLE gone RENAME TO users" };
+        self.database.write(move |on| on.execute(sql, &[])).await.expect("renamed");
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
+
+#[tokio::test]
+async fn a_user_of_the_database_signs_in_and_has_the_claims_of_the_attributes() {
+    let stored = Stored::new().await;
+    let tokens = stored.tokens().await;
+    let claims = payload(&tokens["id_token"]);
+    let grace = stored.users.show("grace").await.expect("found");
+    assert_eq!(text(&claims["sub"]), grace.subject);
+    assert_eq!(claims["preferred_username"], "Grace", "the attribute says another name");
+    assert_eq!((&claims["email"], &claims["email_verified"]), (&json!("grace@example.com"), &json!(true)));
+    assert_eq!(claims["groups"], json!(["ops"]));
+    let userinfo = stored.fixture.userinfo(text(&tokens["access_token"])).await.json();
+    assert_eq!((&userinfo["sub"], &userinfo["groups"]), (&json!(grace.subject), &json!(["ops"])));
+    // What changes is in the next tokens.
+    stored.users.leave("grace", "ops").await.expect("left");
+    let next = stored.fixture.refresh(text(&tokens["refresh_token"])).await.json();
+    assert!(payload(&next["id_token"]).get("groups").is_none());
+}
+
+#[tokio::test]
+async fn users_of_the_configuration_sign_in_as_before() {
+    let stored = Stored::new().await;
+    let code = stored.fixture.browser().sign_in("alice", "correct horse").await.code();
+    assert_eq!(payload(&stored.fixture.redeem(&code).await.json()["id_token"])["sub"], "sub-of-Alice");
+}
+
+#[tokio::test]
+async fn u_01_a_wrong_password_looks_the_same_for_stored_declared_and_unknown_users() {
+    let stored = Stored::new().await;
+    stored
+        .users
+        .add(NewUser { username: "nopass".into(), password_hash: None, attributes: vec![], groups: vec![] }, START)
+        .await
+        .expect("added");
+    stored.users.set_enabled("grace", false, START).await.expect("disabled");
+    let mut answers = Vec::new();
+    for username in ["grace", "nopass", "alice", "nobody"] {
+        let answer = stored.fixture.browser().sign_in(username, "wrong").await;
+        answer.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+        answers.push(answer.text().replace(username, "?").replace(&answer.hidden(), "?"));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_who_was_disabled_is_told_so_and_nothing_that_was_issued_counts() {
+    let stored = Stored::new().await;
+    let mut browser = stored.fixture.browser();
+    let code = browser.sign_in("grace", "first compiler").await.code();
+    let unused = browser.authorize(&[]).await.code();
+    let tokens = stored.fixture.redeem(&code).await.json();
+    let page = stored.fixture.browser().authorize(&[]).await;
+    stored.users.set_enabled("grace", false, START).await.expect("disabled");
+    assert_eq!(stored.fixture.userinfo(text(&tokens["access_token"])).await.status(), StatusCode::UNAUTHORIZED);
+    let refresh = stored.fixture.refresh(text(&tokens["refresh_token"])).await;
+    refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    stored.fixture.redeem(&unused).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+    assert!(page.text().contains("name=\"password\""));
+    let refused = stored.fixture.browser().sign_in("grace", "first compiler").await;
+    refused.assert_page(StatusCode::FORBIDDEN, "Sign in");
+    assert!(refused.text().contains("This account is disabled."), "{}", refused.text());
+    let metrics = stored.fixture.registry.render();
+    assert!(metrics.contains(r#"vestibule_pool_sign_ins_total{pool="demo",outcome="user_disabled"} 1"#), "{metrics}");
+    // What has ended stays so.
+    stored.users.set_enabled("grace", true, START).await.expect("enabled");
+    let refresh = stored.fixture.refresh(text(&tokens["refresh_token"])).await;
+    refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+    browser.sign_in("grace", "first compiler").await.code();
+    stored.users.sign_out("grace").await.expect("signed out");
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+}
+
+#[tokio::test]
+async fn a_new_password_and_a_deletion_end_what_was_before() {
+    let stored = Stored::new().await;
+    let mut browser = stored.fixture.browser();
+    let tokens = stored.fixture.redeem(&browser.sign_in("grace", "first compiler").await.code()).await.json();
+    stored.users.set_password("grace", cheap("second compiler"), START).await.expect("set");
+    let refresh = stored.fixture.refresh(text(&tokens["refresh_token"])).await;
+    refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+    let tokens = stored.fixture.redeem(&browser.sign_in("grace", "second compiler").await.code()).await.json();
+    stored.users.delete("grace").await.expect("deleted");
+    assert_eq!(stored.fixture.userinfo(text(&tokens["access_token"])).await.status(), StatusCode::UNAUTHORIZED);
+    stored.fixture.browser().sign_in("grace", "second compiler").await.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+}
+
+#[tokio::test]
+async fn while_the_database_fails_nothing_is_allowed_and_nothing_is_used_up() {
+    let stored = Stored::new().await;
+    let mut browser = stored.fixture.browser();
+    let code = browser.sign_in("grace", "first compiler").await.code();
+    let tokens = stored.tokens().await;
+    let mut other = stored.fixture.browser();
+    let page = other.authorize(&[]).await;
+    stored.fails(true).await;
+    stored.fixture.redeem(&code).await.assert_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    let refresh = stored.fixture.refresh(text(&tokens["refresh_token"])).await;
+    refresh.assert_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    assert_eq!(refresh.header("retry-after"), "5");
+    let userinfo = stored.fixture.userinfo(text(&tokens["access_token"])).await;
+    userinfo.assert_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    for answer in [
+        browser.authorize(&[]).await,
+        browser.get(routes::SIGN_IN).await,
+        browser.get(routes::LOGOUT).await,
+        other.submit(&page, "grace", "first compiler").await,
+    ] {
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
+        assert!(answer.text().contains("cannot answer right now"), "{}", answer.text());
+    }
+    assert!(stored.fixture.registry.render().contains(r#"vestibule_pool_store_failures_total{pool="demo"} 7"#));
+    stored.fails(false).await;
+    assert_eq!(stored.fixture.redeem(&code).await.status(), StatusCode::OK);
+    assert_eq!(stored.fixture.refresh(text(&tokens["refresh_token"])).await.status(), StatusCode::OK);
+}

@@ -1,0 +1,6 @@
+//! The tables of user pools. All pools of one database share them: each row names its pool.
+
+use crate::database::Migration;
+
+/// From the first release on. A step that was released is never changed.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration { sql: include_str!("schema/0001-users.sql") }];
