@@ -185,8 +185,8 @@ impl Proxy {
         finish::send(recorder, Box::new(response))
     }
 
-    /// Whether a request is for the host of a user pool, which the other proxy passes on as a whole. A client that opens the path of an endpoint
-    /// there asks nothing (attacks F-11).
+    /// Whether a request may be for the host of a user pool, which the other proxy passes on as a whole. A client that opens the path of an
+    /// endpoint there asks nothing (attacks F-11). The port says nothing: it is what the client has written.
     fn is_for_pool(&self, exchange: &Exchange, request: &Request) -> bool {
         let pools = &self.snapshot.pools;
         if pools.is_empty() {
@@ -195,9 +195,9 @@ impl Proxy {
         // The path of a question may have several readings. Only the host is read here.
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::from_static("/"));
-        let Ok(uri) = Uri::from_parts(parts) else { return false };
+        let Ok(uri) = Uri::from_parts(parts) else { return true };
         let read = CanonicalRequest::parse(exchange.scheme, &Method::GET, &uri, request.headers());
-        read.is_ok_and(|read| pools.iter().any(|pool| pool.is_at(read.authority.as_str())))
+        read.map_or(true, |read| pools.iter().any(|pool| pool.has_host(read.host())))
     }
 
     /// A request that the other proxy has passed on: only Vestibule's own paths and user pools are served here.

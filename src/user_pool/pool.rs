@@ -31,6 +31,8 @@ use crate::user_pool::signin::sso::Sessions;
 pub(crate) struct UserPool {
     is_https: bool,
     authority: String,
+    /// Without its port.
+    host: String,
     provider: Arc<Provider>,
     ui: HostedUi,
     failures: Arc<Failures>,
@@ -70,6 +72,7 @@ impl UserPool {
         let sign_in = SignIn::new(directory, settings.hashing_max, hashing, risk, clock.clone());
         let is_https = settings.issuer.scheme() == "https";
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
+        let host = settings.issuer.host_str().unwrap_or_default().to_owned();
         let ui = HostedUi {
             title: settings.title,
             pages,
@@ -82,20 +85,20 @@ impl UserPool {
             clock,
             metrics,
         };
-        Self { is_https, authority, provider, ui, failures }
+        Self { is_https, authority, host, provider, ui, failures }
     }
 
     /// Whether a request with this authority (`host[:port]`) is for this pool.
     pub(crate) fn answers(&self, scheme_https: bool, authority: &str) -> bool {
-        scheme_https == self.is_https && self.is_at(authority)
-    }
-
-    /// Whether the authority is that of this pool, whatever the scheme is.
-    pub(crate) fn is_at(&self, authority: &str) -> bool {
         // The text of an origin omits the default port (WHATWG URL §4.5).
         let default_port = if self.is_https { ":443" } else { ":80" };
         let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-        authority.eq_ignore_ascii_case(&self.authority)
+        scheme_https == self.is_https && authority.eq_ignore_ascii_case(&self.authority)
+    }
+
+    /// Whether the host is that of this pool, whatever the scheme and the port are.
+    pub(crate) fn has_host(&self, host: &str) -> bool {
+        host.eq_ignore_ascii_case(&self.host)
     }
 
     /// Answers a request from `client`. If the future is dropped, a sign-in attempt stays counted as failed.

@@ -76,7 +76,7 @@ fn f_11_at_the_host_of_a_pool_nobody_asks() {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "app.test"),
         ];
-        for host in ["login.test", "LOGIN.test", "login.test:443", "login.test."] {
+        for host in ["login.test", "LOGIN.test", "login.test:443", "login.test.", "login.test:1", "login.test:0"] {
             for path in ["/auth", "/auth/status"] {
                 let of_front = |protocol| Browser::new(protocol, front.address);
                 let answer = of_front(Protocol::Http1).send("GET", &format!("https://{host}{path}"), &question, b"");
