@@ -48,6 +48,11 @@ pub(crate) enum Error {
     /// The issuer has no metadata that is its own (RFC 8414 §3.3).
     #[error("the issuer {0} has no metadata that says the same issuer, neither by OpenID Connect nor by RFC 8414")]
     NoServer(String),
+    /// The issuer does not name itself in its answers, and the user has not named it (RFC 9700 §4.4).
+    #[error(
+        "the issuer {0} does not name itself in its answers (RFC 9207), so it could send you on to another issuer and get a token for what you may do there. If you trust this issuer, name it with --issuer {0}"
+    )]
+    Nameless(String),
     /// The issuer has users sign in on another server, and the user has not named it: it may be that of another issuer (RFC 9700 §4.4).
     #[error(
         "the issuer {issuer} has you sign in at {page}, which is another server. A hostile application could get a token for what you may do there. If you know that this issuer signs its users in there, name it with --issuer"

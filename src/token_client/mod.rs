@@ -2,8 +2,8 @@
 //! sign in there.
 //!
 //! Does not know the command line, files or terminals: a [`Screen`](screen::Screen) shows what the user has to do. What a server says is taken
-//! for its own origin only, and no token is sent to anybody but the issuer that it came from. An issuer has its pages on its own origin, unless it
-//! names itself in each answer of a browser, or the user has named it. Start at [`sign_in::sign_in`].
+//! for its own origin only, and no token is sent to anybody but the issuer that it came from. An issuer names itself in
+//! each answer of a browser, or the user has named it. Start at [`sign_in::sign_in`].
 
 pub(crate) mod address;
 mod authorization;

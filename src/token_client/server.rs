@@ -34,10 +34,17 @@ impl Server {
         self.scopes.iter().any(|scope| scope == wanted)
     }
 
-    /// Refuses a page to sign in on that is on another server.
+    /// Refuses to send a browser to an issuer that does not name itself in its answers (RFC 9207), unless the user has named the issuer.
     ///
-    /// It may be the page of another issuer, where the user is known. What that one gives would then be sent to this one, which the application
-    /// has chosen, and which would get a token of the user with it (mix-up, RFC 9700 §4.4; attacks B-22).
+    /// Its page may send the browser on to another issuer, where the user is known. What that one gives would then be sent to this one, which the
+    /// application has chosen, and which would get a token of the user with it (mix-up, RFC 9700 §4.4; attacks B-22). Where the page itself is
+    /// proves nothing: it can redirect.
+    pub(super) fn check_answers(&self) -> Result<(), Error> {
+        if self.says_issuer || self.pages.is_none() { Ok(()) } else { Err(Error::Nameless(self.issuer.clone())) }
+    }
+
+    /// Refuses a page for codes of a device that is on another server: it may be that of another issuer, as in [`check_answers`](Self::check_answers).
+    /// The user reads the address of the page before typing the code.
     pub(super) fn check_page(&self, page: &Url) -> Result<(), Error> {
         match &self.pages {
             Some(own) if *own != page.origin() => {

@@ -156,10 +156,7 @@ impl Want<'_> {
         if !self.server.has_s256 {
             return Err(lacks("does not know PKCE with S256 (RFC 7636), without which the code could be stolen"));
         }
-        // Where each answer names its issuer, one of another issuer is known by that.
-        if !self.server.says_issuer {
-            self.server.check_page(endpoint)?;
-        }
+        self.server.check_answers()?;
         let loopback = Loopback::bind(&self.wish.redirect).await?;
         let redirect_uri = loopback.uri().to_owned();
         let client_id = self.client(Some(&redirect_uri)).await?;

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use tokio::sync::mpsc;
-use url::Url;
 
 use super::scripted::*;
 use crate::token_client::error::Error;
@@ -48,17 +47,17 @@ async fn b_22_a_code_of_an_honest_provider_does_not_reach_the_issuer_of_a_hostil
         "https://honest.test/authorize",
         "https://login.test:8443/authorize",
         "https://login.test.honest.test/authorize",
-        "https://www.login.test/authorize",
+        // A page of its own can send the browser on to the honest one.
+        "https://login.test/oauth2/authorize",
+        "https://login.test:443/authorize",
     ] {
         let servers = hostile(page, false);
         // The honest provider does not say who it is (RFC 9207).
         let (result, seen) = lured(&servers, &wish(), &[("code", "c-1")]).await;
         assert!(!servers.asked().contains(&TOKEN.to_owned()), "{page}: the code went to {}", servers.sent(TOKEN));
         let error = result.expect_err("refused");
-        assert!(matches!(error, Error::OtherServer { .. }), "{error}");
-        let origin = Url::parse(page).expect("a URL").origin().ascii_serialization();
-        let told = error.to_string();
-        assert!(told.contains(ISSUER) && told.contains(&format!("{origin},")) && told.contains("--issuer"), "{told}");
+        assert!(matches!(error, Error::Nameless(_)), "{error}");
+        assert!(error.to_string().contains(&format!("--issuer {ISSUER}")), "{error}");
         assert!(seen.is_empty(), "nothing is opened: {seen:?}");
         assert_eq!(servers.asked().len(), 3, "and nobody is registered");
     }
@@ -89,15 +88,6 @@ async fn an_issuer_that_the_user_has_named_may_have_its_page_elsewhere() {
     // What the answer says counts as ever.
     let (result, _) = lured(&servers, &named, &[("code", "c-1"), ("iss", HONEST)]).await;
     assert!(matches!(result, Err(Error::CallbackIssuer)), "{result:?}");
-}
-
-#[tokio::test]
-async fn an_issuer_with_its_page_at_home_need_not_say_itself() {
-    for page in ["https://login.test/oauth2/authorize", "https://login.test:443/authorize"] {
-        let servers = hostile(page, false);
-        let (result, _) = lured(&servers, &wish(), &[("code", "c-1")]).await;
-        assert!(result.is_ok(), "{page}: {result:?}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
