@@ -81,6 +81,9 @@ impl fmt::Display for Place {
 /// What the operator can do about a socket that cannot be bound.
 fn way_out(place: &Place, error: &io::Error) -> String {
     let setting = match place {
+        Place::Admin if error.kind() == io::ErrorKind::AddrInUse => {
+            "`admin.address`: each instance on a machine needs one of its own"
+        }
         Place::Admin => "`admin.address`",
         Place::Listener(_) => "`address` of this listener",
     };

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use ipnet::IpNet;
 use tokio::runtime::Builder;
 
 use crate::action::Terminal;
@@ -279,7 +280,20 @@ impl Place {
         if let Ok(client) = HeaderValue::try_from(probe.client.to_string()) {
             headers.entry(FORWARDED_FOR).or_insert(client);
         }
-        (proxy.addr(), request)
+        (host_of(proxy), request)
+    }
+}
+
+/// A machine of a network: its first one. The first address of a network is the network itself, or any of its routers
+/// (RFC 4291 §2.6.1), unless the network has one or two addresses only.
+fn host_of(network: &IpNet) -> IpAddr {
+    match network {
+        IpNet::V4(network) => network.hosts().next().unwrap_or_else(|| network.network()).into(),
+        IpNet::V6(network) => {
+            let mut hosts = network.hosts();
+            let first = if network.prefix_len() < 127 { hosts.nth(1) } else { hosts.next() };
+            first.unwrap_or_else(|| network.network()).into()
+        }
     }
 }
 

@@ -224,7 +224,7 @@ fn serve_that_finds_a_port_taken_says_whose_and_what_to_change() {
     let text = text.replacen("address: 127.0.0.1:0", &format!("address: {taken}"), 1);
     let listener = run(&["serve", "--config", &place.write("listener.yaml", &text)]);
     for (ended, what, setting) in [
-        (admin, "admin endpoint: ", "`admin.address`"),
+        (admin, "admin endpoint: ", "`admin.address`: each instance on a machine needs one of its own"),
         (listener, "listener `public`: ", "`address` of this listener"),
     ] {
         assert_eq!(ended.code, Some(1), "{}", ended.errors);

@@ -34,7 +34,18 @@ pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<Strin
     }
     steps(text, &supposition.steps);
     if supposition.user.is_some() && !chain.gates.iter().any(|gate| gate.authorize().is_some()) {
-        text.push_str("    nothing is required: everybody who is signed in is let in\n");
+        let _ = writeln!(text, "    {}", everybody(chain));
+    }
+}
+
+/// Whom a rule without `authorize` lets in.
+fn everybody(chain: &ActionChain) -> &'static str {
+    let signs_in = chain.gates.iter().any(|gate| gate.authenticate().is_some());
+    let takes_tokens = chain.gates.iter().any(|gate| gate.bearer().is_some());
+    match (signs_in, takes_tokens) {
+        (true, true) => "nothing is required: everybody who is signed in is let in, and every valid token",
+        (false, true) => "nothing else is required: every valid token is let in",
+        _ => "nothing is required: everybody who is signed in is let in",
     }
 }
 

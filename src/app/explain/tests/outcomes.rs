@@ -170,3 +170,30 @@ fn a_user_whom_authorize_refuses_reaches_no_target() {
     let staff = r#"{"sub": "ada", "groups": ["staff"]}"#;
     assert_eq!(end(&gates, &[], Some(staff), None), "forwarded to `app` with these headers");
 }
+
+/// Nobody signs in at a rule that takes tokens only.
+#[test]
+fn a_rule_that_takes_tokens_says_whom_it_lets_in() {
+    let told = |gate: &str| {
+        let told = supposed(&with_default(gate), &[], Some(r#"{"sub": "ci", "aud": "api"}"#), None).text;
+        without_outcome(&told).lines().last().expect("a line").trim().to_owned()
+    };
+    let tokens = "      - { type: jwt-validation, provider: corp, audience: [api] }\n      - type: forward\n";
+    assert_eq!(told(tokens), "nothing else is required: every valid token is let in");
+    assert_eq!(told(EITHER), "nothing is required: everybody who is signed in is let in, and every valid token");
+}
+
+/// The proxy that the request comes through is supposed to be a machine, not the address of its network.
+#[test]
+fn the_supposed_proxy_is_a_host_of_its_network() {
+    for (network, host) in [
+        ("10.0.0.0/8", "10.0.0.1"),
+        ("10.0.0.7/32", "10.0.0.7"),
+        ("10.0.0.6/31", "10.0.0.6"),
+        ("fd00::/8", "fd00::1"),
+        ("fd00::7/128", "fd00::7"),
+        ("0.0.0.0/0", "0.0.0.1"),
+    ] {
+        assert_eq!(host_of(&network.parse().expect("a network")).to_string(), host, "{network}");
+    }
+}
