@@ -57,6 +57,15 @@ pub(crate) struct Case {
 /// What is expected to become of a request.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-hints" = {
+    "name": "`name` is a key of the case: write it beside `expect`",
+    "request": "`request` is a key of the case: write it beside `expect`",
+    "listener": "`listener` is a key of the case: write it beside `expect`",
+    "client": "`client` is a key of the case: write it beside `expect`",
+    "claims": "`claims` is a key of the case: write it beside `expect`",
+    "token_claims": "`token_claims` is a key of the case: write it beside `expect`",
+    "client_certificate": "`client_certificate` is a key of the case: write it beside `expect`",
+}))]
 pub(crate) struct Expect {
     /// The name of the rule that matches; `default` for the default actions.
     pub(crate) rule: Option<String>,

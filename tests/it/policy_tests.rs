@@ -75,6 +75,11 @@ fn a_mistake_in_the_file_tests_nothing_and_is_shown_where_it_is() {
         ("outcome: sign-in", "outcome: signin", "sign-in"),
         ("provider: corp }", "status: 302 }", "`status` needs `outcome: refuse`"),
         ("client: 10.0.0.1", "client: 10.0.0", "not an IP address"),
+        (
+            "outcome: sign-in",
+            "listener: public, outcome: sign-in",
+            "help: `listener` is a key of the case: write it beside `expect`",
+        ),
         ("GET https://app.example.com/health", "GET /health", "is not a request"),
         ("name: strangers sign in", "name: staff may see the admin pages", "two cases have the same name"),
         ("expect: { rule: health, outcome: answer, status: 200 }", "expect: {}", "neither `rule` nor `outcome`"),

@@ -34,8 +34,9 @@ pub(crate) struct UserPool {
     /// enough (`PUBLIC KEY`); a private one is accepted, too.
     #[serde(default)]
     pub(crate) previous_key_files: List<String>,
-    /// Applications behind this proxy whose rules use this pool in `authenticate-user-pool`, as shown in the address
-    /// bar: `[https://app.example.com]`.
+    /// Applications behind this proxy where users of this pool sign in, as shown in the address bar: `[https://app.example.com]`. Needed
+    /// if a rule names the pool in `authenticate-user-pool`, in `session-or-bearer`, or among several `providers`. Rules
+    /// that take only tokens of the pool (`jwt-validation`) do not need it.
     #[serde(default)]
     pub(crate) applications: List<String>,
     /// The users.
@@ -115,7 +116,8 @@ pub(crate) struct Client {
     pub(crate) client_secret: Option<SecretText>,
     /// File with the client secret.
     pub(crate) client_secret_file: Option<String>,
-    /// Allowed redirect URIs, compared exactly. At least one.
+    /// Allowed redirect URIs, compared exactly. At least one. For `http://127.0.0.1/…` and `http://[::1]/…` any port is accepted (RFC 8252
+    /// §7.3), but not for `http://localhost/…`.
     pub(crate) redirect_uris: List<String>,
     /// Allowed redirect URIs after signing out, compared exactly.
     #[serde(default)]

@@ -60,7 +60,11 @@ impl CookieOwners {
             if context.found.concern(at).or_else(|| context.found.concern(first_at)).is_none() {
                 let message = format!("the session cookie `{cookie_name}` is already used by {}", issuers(other));
                 let problem = context.found.problem(at, message).label(first_at, "first used here");
-                problem.hint("set a different `session_cookie_name` at one of the two");
+                let alike = if kinds.len() == 1 { "this provider" } else { "these providers" };
+                let name = kinds.first().map_or("other", |kind| kind.name());
+                problem.hint(format!(
+                    "write `session_cookie_name: {cookie_name}-{name}` at `{at}`, and at each other action that has only {alike}"
+                ));
             }
         }
         if !known.iter().any(|(other, _)| *other == kinds) {

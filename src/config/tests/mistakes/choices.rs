@@ -171,6 +171,8 @@ fn one_cookie_for_rules_with_providers_in_common() {
     let report = report("choice-apart", &changes);
     let expected = "the session cookie `__Host-vestibule` is already used by the provider `corp`";
     assert!(report.contains(expected), "{report}");
+    let expected = "= help: write `session_cookie_name: __Host-vestibule-partner` at `listeners[0].default_actions[0]`, and at each other action that has only these providers";
+    assert!(report.contains(expected), "{report}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn one_cookie_for_two_providers() {
        |         ^
        |
        = at: listeners[0].default_actions[0]
-       = help: set a different `session_cookie_name` at one of the two
+       = help: write `session_cookie_name: __Host-vestibule-corp` at `listeners[0].default_actions[0]`, and at each other action that has only this provider
     "#);
 }
 
