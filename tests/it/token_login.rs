@@ -376,6 +376,24 @@ fn wrong_use_says_what_to_write() {
     }
 }
 
+/// A certificate of an authority that only the company trusts is the usual case of a first sign-in.
+#[test]
+fn a_server_of_an_unknown_authority_is_told_with_what_to_do() {
+    let site = Site::documented();
+    let finished = Process::start(process::vestibule(&["login", &site.url()])).finish();
+    assert_eq!((finished.code, &*finished.output), (Some(1), ""), "{}", finished.errors);
+    let expected = "the certificate of the server is of an authority that this machine does not trust: if you trust it, name its file with --ca-file";
+    assert!(finished.errors.contains(expected), "{}", finished.errors);
+    assert!(finished.errors.contains("UnknownIssuer"), "the cause stays: {}", finished.errors);
+    // `logout` calls the issuer of what is kept.
+    site.login(&mut site.proxy.browser(Protocol::Http1), &["--no-browser", "--store"]);
+    let mut command = process::vestibule(&["logout", &site.url()]);
+    command.env("XDG_STATE_HOME", &site.state);
+    let finished = Process::start(command).finish();
+    assert_eq!((finished.code, &*finished.output), (Some(1), ""), "{}", finished.errors);
+    assert!(finished.errors.contains(expected), "{}", finished.errors);
+}
+
 #[test]
 fn a_program_registers_and_signs_in_on_another_device_at_a_provider_that_nobody_here_wrote() {
     let provider = OidcProvider::start(&json!({"device_flow": true, "registration": true, "resources": true}));

@@ -116,7 +116,8 @@ impl Login {
         let calls = calls(&url, self.ca_file.as_ref())?;
         let entry = runtime()?.block_on(async {
             if self.store { self.stored(&calls, &url).await } else { Ok(self.sign_in(&calls, &url).await?) }
-        })?;
+        });
+        let entry = entry.map_err(screen::with_advice)?;
         let token = entry.access_token.expose();
         print(&match (self.header, self.json) {
             (true, _) => format!("Authorization: Bearer {token}\n"),
@@ -231,7 +232,7 @@ impl Logout {
                 ),
                 Err(error) => {
                     is_done = false;
-                    let error = anyhow::Error::from(error);
+                    let error = screen::with_advice(error.into());
                     eprintln!("Removed the token for {}. The issuer could not be told: {error:#}", entry.resource);
                 }
             }

@@ -1,15 +1,36 @@
 //! What the user is shown, and the browser that is opened.
 
-use std::io::IsTerminal as _;
+use std::error::Error;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use rustls::CertificateError;
 use url::Url;
 
 use crate::token_client::screen::Screen;
 
 /// The program that opens an address as the user likes it.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+
+/// What the user can do about a server whose certificate is of an unknown authority.
+const ADVICE: &str = "the certificate of the server is of an authority that this machine does not trust: if you trust it, name its file with --ca-file";
+
+/// The error, with what the user can do about it.
+pub(super) fn with_advice(error: anyhow::Error) -> anyhow::Error {
+    if error.chain().any(is_unknown_authority) { error.context(ADVICE) } else { error }
+}
+
+/// Whether it says that no authority that is trusted has issued a certificate.
+fn is_unknown_authority(error: &(dyn Error + 'static)) -> bool {
+    // An `io::Error` shows what it has inside, but gives the source of that as its own. The TLS client puts one into another.
+    let mut innermost = error;
+    while let Some(inner) = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        innermost = inner;
+    }
+    let tls = innermost.downcast_ref();
+    matches!(tls, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+}
 
 /// Standard error, and the browser of the user.
 #[derive(Debug)]
