@@ -125,6 +125,17 @@ impl Ledger {
         }
     }
 
+    /// Adds to what was said of the setting itself, if it is kept or changed: something is different.
+    pub(crate) fn differs(&mut self, path: &str, what: &str) {
+        let Some(at) = self.index.get(path) else { return };
+        let fate = &mut self.leaves[*at].1;
+        if let Some(Fate::Kept(text) | Fate::Changed(text)) = fate
+            && !text.contains(what)
+        {
+            *fate = Some(Fate::Changed(format!("{text}; {what}")));
+        }
+    }
+
     /// The settings at or below this path of which nobody has said anything.
     pub(crate) fn unknown(&self, path: &str) -> Vec<String> {
         let open = self.below(path).into_iter().filter(|at| self.leaves[*at].1.is_none());

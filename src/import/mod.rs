@@ -5,9 +5,11 @@
 //! no request reaches a target that it did not reach before. It knows nothing of files and terminals; `cli` does. Start at [`elbv2()`].
 
 mod apache;
+mod claim_headers;
 mod documents;
 mod draft;
 mod elbv2;
+mod expression;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod ingress;
@@ -20,6 +22,7 @@ mod yaml;
 
 use crate::import::draft::Draft;
 use crate::import::ledger::Ledger;
+use crate::import::outcome::escaped;
 
 pub(crate) use crate::import::apache::Include;
 pub(crate) use crate::import::oauth2_proxy::{Asking, Wanted};
@@ -63,7 +66,7 @@ pub(crate) fn mod_auth_openidc(inputs: &[Input], defines: &[String], include: In
 }
 
 fn finish(read: Result<(Draft, Ledger), String>) -> Result<Imported, Error> {
-    let (draft, ledger) = read.map_err(Error::Input)?;
+    let (draft, ledger) = read.map_err(|error| Error::Input(escaped(&error).into_owned()))?;
     outcome::finish(draft, ledger)
 }
 

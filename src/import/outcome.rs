@@ -1,5 +1,6 @@
 //! The result of an import and its report.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -57,7 +58,7 @@ impl Imported {
         let is_different = self.rows.iter().any(|row| !matches!(row.fate, Fate::Kept(_)));
         text.push_str(if is_different { "\n" } else { "" });
         for row in self.rows.iter().filter(|row| is_unknown(&row.fate)) {
-            let _ = writeln!(text, "{}: {}: {}", row.fate.word(), row.setting, row.fate.why());
+            let _ = writeln!(text, "{}: {}: {}", row.fate.word(), escaped(&row.setting), escaped(row.fate.why()));
         }
         for word in ["changed", "dropped"] {
             let has_line = |fate: &Fate| fate.word() == word && !needs_nothing(fate) && !is_unknown(fate);
@@ -67,7 +68,7 @@ impl Imported {
                     0 => String::new(),
                     more => format!(" (and {more} more)"),
                 };
-                let _ = writeln!(text, "{word}: {}{more}: {why}", settings[0]);
+                let _ = writeln!(text, "{word}: {}{more}: {}", escaped(settings[0]), escaped(why));
             }
         }
         let rest = self.rows.iter().filter(|row| needs_nothing(&row.fate)).count();
@@ -79,11 +80,17 @@ impl Imported {
 
     /// The same with a table of all settings in place of the lines.
     pub(crate) fn explanation(&self) -> String {
-        let setting = self.rows.iter().map(|row| row.setting.chars().count()).max().unwrap_or_default();
+        let setting = self.rows.iter().map(|row| escaped(&row.setting).chars().count()).max().unwrap_or_default();
         let mut text = self.summary();
         let _ = writeln!(text, "\n{:setting$}  {:7}  where, or why", "setting", "");
         for row in &self.rows {
-            let _ = writeln!(text, "{:setting$}  {:7}  {}", row.setting, row.fate.word(), row.fate.why());
+            let _ = writeln!(
+                text,
+                "{:setting$}  {:7}  {}",
+                escaped(&row.setting),
+                row.fate.word(),
+                escaped(row.fate.why())
+            );
         }
         text
     }
@@ -93,16 +100,33 @@ impl Imported {
         let (kept, changed, dropped) = (count("kept"), count("changed"), count("dropped"));
         let mut text = format!("{} settings: {kept} kept, {changed} changed, {dropped} dropped\n", self.rows.len());
         for closed in &self.closed {
-            let _ = writeln!(text, "answers 503: {closed}");
+            let _ = writeln!(text, "answers 503: {}", escaped(closed));
         }
         if !self.needs.is_empty() {
             text.push_str("vestibule check accepts the result as soon as these are there:\n");
         }
         for (name, need) in &self.needs {
-            let _ = writeln!(text, "  {name}: {}", explained(need));
+            let _ = writeln!(text, "  {}: {}", escaped(name), escaped(&explained(need)));
         }
         text
     }
+}
+
+/// A text of the input, as a terminal may show it: on one line, and without what a terminal obeys or what turns or hides other letters
+/// (Unicode TR 36 §2.8).
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| {
+        !letter.is_control()
+            && !matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|letter| match is_plain(letter) {
+        true => letter.to_string(),
+        false => letter.escape_default().to_string(),
+    });
+    Cow::Owned(escaped.collect())
 }
 
 /// Whether a setting is gone that nothing has to take the place of.

@@ -193,7 +193,10 @@ struct Writer<'r> {
 impl Writer<'_> {
     fn comment(&mut self, comment: &str, indentation: usize) {
         // A line break in a comment would begin a setting.
-        let plain: String = comment.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        let plain: String = comment
+            .chars()
+            .map(|letter| if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') { ' ' } else { letter })
+            .collect();
         let _ = writeln!(self.text, "{:indentation$}{}", "", format!("# {plain}").trim_end());
     }
 

@@ -224,10 +224,20 @@ impl Tree {
 
     /// Says which claim the names of `Require user` are values of. Without one, they are not known.
     pub(super) fn with_user_claim(self, claim: Option<&str>) -> Self {
-        let each = |parts: Vec<Self>| parts.into_iter().map(|part| part.with_user_claim(claim)).collect();
+        self.of_user(claim, false)
+    }
+
+    fn of_user(self, claim: Option<&str>, is_below_not: bool) -> Self {
+        let each = |parts: Vec<Self>| parts.into_iter().map(|part| part.of_user(claim, is_below_not)).collect();
         match (self, claim) {
             (Self::User(names), Some("email")) => {
-                Self::Claim(Map::default().with("claim", "email").with("address", &names[..]))
+                let of_email = |key: &str| Self::Claim(Map::default().with("claim", "email").with(key, &names[..]));
+                // `address` is for verified addresses and ignores case, which Apache does not. Where it denies, that denies more.
+                if is_below_not {
+                    of_email("address")
+                } else {
+                    Self::All(vec![of_email("address"), of_email("contains")])
+                }
             }
             (Self::User(names), Some(claim)) => {
                 Self::Claim(Map::default().with("claim", claim).with("contains", &names[..]))
@@ -238,7 +248,7 @@ impl Tree {
             ),
             (Self::All(parts), _) => Self::All(each(parts)),
             (Self::Any(parts), _) => Self::Any(each(parts)),
-            (Self::Not(part), _) => Self::Not(Box::new(part.with_user_claim(claim))),
+            (Self::Not(part), _) => Self::Not(Box::new(part.of_user(claim, !is_below_not))),
             (other, _) => other,
         }
     }

@@ -60,8 +60,7 @@ pub(super) fn takers<'t>(host: &Host<'t>) -> Vec<Taker<'t>> {
                     directive.path
                 ));
                 let from = directive.word(0);
-                let paths =
-                    if directive.name.ends_with("match") { Ok(Paths::expression(from)) } else { Paths::location(from) };
+                let paths = if directive.name.ends_with("match") { Ok(within(from)) } else { Paths::location(from) };
                 let paths = paths.unwrap_or(Paths::Below("/".to_owned()));
                 takers.push(Taker { paths, end, source: directive.path.clone() });
             }
@@ -111,9 +110,14 @@ fn proxy_match(directive: &Directive) -> Taker<'_> {
         }
         _ => {
             let end = End::Unknown(format!("{}: the expression cannot be carried over", directive.path));
-            Taker { paths: Paths::expression(regex), end, source: directive.path.clone() }
+            Taker { paths: within(regex), end, source: directive.path.clone() }
         }
     }
+}
+
+/// The paths of an expression, or all that it can be about.
+fn within(regex: &str) -> Paths {
+    Paths::expression(regex).unwrap_or_else(|unread| unread.within)
 }
 
 /// `Redirect [STATUS] PATH URL`; in a place `Redirect [STATUS] URL`.
@@ -147,7 +151,7 @@ fn redirect<'t>(directive: &'t Directive, place: Option<&str>) -> Taker<'t> {
 fn redirect_match(directive: &Directive) -> Taker<'_> {
     let has_status = directive.words.len() > 2;
     let (regex, to) = (directive.word(usize::from(has_status)), directive.word(1 + usize::from(has_status)));
-    let paths = Paths::expression(regex);
+    let paths = within(regex);
     let end = match &paths {
         Paths::One(from) if !to.contains('$') => End::Redirect {
             directive,

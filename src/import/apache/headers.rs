@@ -7,6 +7,7 @@ use crate::import::apache::bearer::{self, Ways};
 use crate::import::apache::scope::{Host, Place};
 use crate::import::apache::sign_in;
 use crate::import::apache::tree::Directive;
+use crate::import::claim_headers::{OF_ANSWERS, OURS, header_name, remove, set};
 use crate::import::draft::Draft;
 use crate::import::ledger::Ledger;
 use crate::import::yaml::{Map, Yaml};
@@ -53,49 +54,7 @@ const OF_THE_MODULE: &[&str] = &[
     "oidc-scope",
 ];
 
-/// A claim that nobody has.
-const NOBODY: &str = "nobody-has-this-claim";
-
-/// Headers that Vestibule sets or removes in any case.
-const OURS: &[&str] = &[
-    "forwarded",
-    "proxy",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-amzn-oidc-data",
-    "x-amzn-oidc-identity",
-    "x-amzn-oidc-accesstoken",
-    "connection",
-    "upgrade",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-];
-
-/// Headers of the client about the answer that it wants. No target takes them for a user.
-const OF_ANSWERS: &[&str] = &[
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "accept-charset",
-    "if-modified-since",
-    "if-none-match",
-    "if-match",
-    "if-range",
-    "if-unmodified-since",
-    "range",
-    "cache-control",
-    "pragma",
-    "referer",
-    "user-agent",
-    "expect",
-    "dnt",
-];
-
-/// Adds the headers of claims that targets of a host with a sign-in get.
+/// Adds the headers of claims that targets of a host with a sign-in get. Returns what is different.
 ///
 /// # Errors
 ///
@@ -107,7 +66,7 @@ pub(super) fn claims(
     asked: &[String],
     draft: &mut Draft,
     ledger: &mut Ledger,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let prefix = host.last("oidcclaimprefix").map_or("OIDC_CLAIM_", |directive| directive.word(0));
     let listed = host.last("oidcwhitelistedclaims").map(|directive| &directive.words[..]);
     if prefix.is_empty() && listed.is_none() {
@@ -133,9 +92,14 @@ pub(super) fn claims(
     for name in OF_THE_MODULE {
         remove(name, draft)?;
     }
+    if !prefix.is_empty() {
+        for claim in CLAIMS.iter().copied().chain(named(host)) {
+            remove(&header_name(&format!("{prefix}{claim}")), draft)?;
+        }
+    }
     user(host, places, ways, draft, ledger)?;
     let what = format!(
-        "claims.headers: `_` in a name becomes `-`, and each claim is listed. Add those that the application reads besides: a client could set {}",
+        "claims.headers: Apache removes every header that begins with `{prefix}`, and here each is listed. Add those that the application reads besides: a client could set {}",
         header_name(&format!("{prefix}other"))
     );
     for name in [
@@ -149,7 +113,19 @@ pub(super) fn claims(
         let found = places.iter().filter_map(|place| place.last(name)).chain(host.last(name));
         found.for_each(|directive| ledger.changed(&directive.path, &what));
     }
-    Ok(())
+    Ok(what)
+}
+
+/// Claims that the host names elsewhere.
+fn named<'h>(host: &'h Host<'_>) -> impl Iterator<Item = &'h str> {
+    let of_places = host.places.iter().flat_map(|place| place.directives.iter());
+    let all = || host.directives.iter().chain(of_places.clone());
+    let of_users = all().filter(|directive| matches!(directive.name.as_str(), SESSION_CLAIM | TOKEN_CLAIM));
+    let lists = all().filter(|directive| directive.name == "oidcblacklistedclaims");
+    let headers = all().filter(|directive| directive.name == "requestheader");
+    let of_headers = headers.flat_map(|directive| &directive.words).filter_map(|word| claim_of(word, None));
+    let of_users = of_users.filter_map(|directive| single(directive));
+    of_users.chain(lists.flat_map(|directive| directive.words.iter().map(String::as_str))).chain(of_headers)
 }
 
 /// The claim that `REMOTE_USER` has. `None` if it is made of several things, or is another one for sessions than for tokens.
@@ -285,56 +261,6 @@ fn claim_of<'v>(value: &'v str, user: Option<&'v str>) -> Option<&'v str> {
         None => None,
     };
     claim.filter(|claim| is_plain && !claim.is_empty())
-}
-
-/// A name as Vestibule knows it: letters, digits and `-`.
-fn header_name(name: &str) -> String {
-    let name = name.trim_end_matches(':');
-    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()
-}
-
-fn set(name: &str, claim: Yaml, draft: &mut Draft) -> Result<(), String> {
-    let is_taken = matches!(
-        name,
-        "" | "host"
-            | "content-length"
-            | "content-type"
-            | "trailer"
-            | "authorization"
-            | "cookie"
-            | "set-cookie"
-            | "origin"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "x-requested-with"
-    ) || name.starts_with("sec-")
-        || OURS.contains(&name)
-        || OF_ANSWERS.contains(&name);
-    if is_taken {
-        return Err(format!("claims.headers cannot have {name}"));
-    }
-    let mut headers = match draft.claims.get("headers") {
-        Some(Yaml::Map(headers)) => headers.clone(),
-        _ => Map::default(),
-    };
-    let nobody = Yaml::from(NOBODY);
-    match headers.get(name) {
-        // A header without a claim can be given one.
-        Some(known) if *known != nobody && claim != nobody && *known != claim => {
-            return Err(format!("{name} would have two claims: claims.headers are for all hosts"));
-        }
-        Some(known) if *known != nobody => {}
-        _ => {
-            headers.replace(name, claim);
-        }
-    }
-    draft.claims.replace("headers", headers);
-    Ok(())
-}
-
-/// Removes a header from what clients send.
-fn remove(name: &str, draft: &mut Draft) -> Result<(), String> {
-    set(name, Yaml::from(NOBODY), draft)
 }
 
 /// Headers of answers: what `response_headers` of a listener has.

@@ -16,7 +16,6 @@ const DROPPED: &[(&str, &str)] = &[
     ("oidcsessiontype", "sessions are in sealed cookies"),
     ("oidcsessioncookiechunksize", "sessions are in up to four cookies"),
     ("oidcsessioncachefallbacktocookie", "sessions are in sealed cookies"),
-    ("oidcsessioninactivitytimeout", "a session ends session_timeout after the sign-in, whether it is used or not"),
     ("oidcstatetimeout", "a sign-in has 15 minutes"),
     ("oidcstatemaxnumberofcookies", "unfinished sign-ins are limited: limits.logins_per_address_max"),
     ("oidcstateinputheaders", "a sign-in is bound to its browser by a cookie"),
@@ -42,24 +41,17 @@ const DROPPED: &[(&str, &str)] = &[
     ("oidchttptimeoutshort", "identity_providers[].timeout is the default"),
     ("oidcjwksrefreshinterval", "keys are read again when they are an hour old, and when one is not known"),
     ("oidcprovidermetadatarefreshinterval", "the metadata is read again on its own"),
-    ("oidcuserinforefreshinterval", "claims are read again when tokens are refreshed"),
     ("oidcrefreshaccesstokenbeforeexpiry", "tokens are refreshed before they expire"),
     ("oidcuserinfotokenmethod", "the token is in the header Authorization"),
     ("oidcidtokeniatslack", "a leeway of one minute"),
-    ("oidcidtokensignedresponsealg", "the algorithms of the key set of the provider"),
     ("oidcclientname", "clients are not registered by Vestibule"),
     ("oidcclientcontact", "clients are not registered by Vestibule"),
     ("oidcclientjwksuri", "clients are not registered by Vestibule"),
     ("oidcproviderregistrationendpointjson", "clients are not registered by Vestibule"),
-    ("oidcproviderchecksessioniframe", "there is no session iframe"),
-    ("oidcproviderrevocationendpoint", "tokens are not revoked at a sign-out"),
-    ("oidcproviderbackchannellogoutsupported", "there is no back-channel sign-out; sessions end with session_timeout"),
-    ("oidcproviderverifycertfiles", "the key set of the provider verifies ID tokens"),
     ("oidcclaimdelimiter", "claims.headers: values of a list are separated by commas"),
     ("oidcpassaccesstoken", "claims.access_token_header: targets get it as x-amzn-oidc-accesstoken"),
     ("oidcpassrefreshtoken", "targets get no refresh token"),
     ("oidcunautzaction", "a user who may not come in is answered 403"),
-    ("oidccertboundaccesstokens", "calls to the provider have no client certificate"),
     ("oidcauthnheader", "claims.headers"),
     ("authname", "no page shows it"),
     ("documentroot", "no rule serves its files"),
@@ -73,6 +65,40 @@ const DROPPED: &[(&str, &str)] = &[
     ("rewriteoptions", "there is nothing to rewrite"),
     ("mdomain", "tls: auto obtains certificates (docs/TLS.md); until then they are files"),
 ];
+
+/// Protections that are gone, or are others.
+const CHANGED: &[(&str, &str)] = &[
+    (
+        "oidcsessioninactivitytimeout",
+        "a session ends session_timeout after the sign-in, whether it is used or not: if an unused browser must not stay signed in, make session_timeout shorter",
+    ),
+    ("oidcproviderchecksessioniframe", "a sign-out at the provider ends no session: sessions end with session_timeout"),
+    (
+        "oidcproviderbackchannellogoutsupported",
+        "a sign-out at the provider ends no session: sessions end with session_timeout",
+    ),
+    ("oidcproviderrevocationendpoint", "tokens are not revoked at a sign-out: they end with their lifetime"),
+    (
+        "oidcproviderverifycertfiles",
+        "ID tokens are verified with the key set of the provider, not with these keys only",
+    ),
+    ("oidcidtokensignedresponsealg", "ID tokens are verified with any algorithm of the key set of the provider"),
+    (
+        "oidcuserinfosignedresponsealg",
+        "what userinfo says is believed by its TLS connection, without a signature of its own",
+    ),
+    ("oidcuserinforefreshinterval", "claims are read again when tokens are refreshed, not after this time"),
+    ("oidccertboundaccesstokens", "tokens are not bound to a client certificate"),
+    ("oidcdpopmode", "tokens are not bound to a key (DPoP)"),
+    ("oidctokenbindingpolicy", "tokens are not bound to a connection"),
+    ("oidcprofile", "sign-ins have PKCE, state and nonce; look at what else the profile asks for"),
+];
+
+/// Directives that may ask for more than is carried over, and why they close what they are in.
+const CLOSES: &[(&str, &str)] = &[(
+    "oidcrequestobject",
+    "a request object may ask the provider for a stronger sign-in (acr, max_age): write authentication_request_extra_params, and compare the claim in authorize",
+)];
 
 /// Beginnings of names.
 const FAMILIES: &[(&str, &str)] = &[
@@ -292,21 +318,13 @@ const KINDS: &[(&str, &[&str])] = &[
     ),
     (
         "the sign-in has its own protection: PKCE, state and nonce",
-        &[
-            "oidcrequestobject",
-            "oidcproviderauthrequestmethod",
-            "oidcproviderpushedauthorizationrequestendpoint",
-            "oidcprofile",
-            "oidcdpopmode",
-            "oidctokenbindingpolicy",
-        ],
+        &["oidcproviderauthrequestmethod", "oidcproviderpushedauthorizationrequestendpoint"],
     ),
     (
         "Vestibule does not have it; a provider that insists on it refuses sign-ins",
         &[
             "oidcidtokenencryptedresponsealg",
             "oidcidtokenencryptedresponseenc",
-            "oidcuserinfosignedresponsealg",
             "oidcuserinfoencryptedresponsealg",
             "oidcuserinfoencryptedresponseenc",
             "oidcpublickeyfiles",
@@ -414,12 +432,22 @@ pub(super) fn is_of_files(name: &str) -> bool {
     matches!(name, "directory" | "directorymatch" | "files" | "filesmatch")
 }
 
+/// Why a directive closes what it is in, if it is known.
+pub(super) fn closes(name: &str) -> Option<&'static str> {
+    CLOSES.iter().find(|(known, _)| *known == name).map(|(_, why)| *why)
+}
+
+/// What is different, if a directive is a protection that is not there in this form.
+pub(super) fn changed(name: &str) -> Option<&'static str> {
+    CHANGED.iter().find(|(known, _)| *known == name).map(|(_, why)| *why)
+}
+
 /// What became of a directive, if it is one of these.
 pub(super) fn dropped(name: &str) -> Option<&'static str> {
     let own = DROPPED.iter().find(|(known, _)| *known == name).map(|(_, why)| *why);
     let of_kind = || KINDS.iter().find(|(_, names)| names.contains(&name)).map(|(why, _)| *why);
     let of_family = || FAMILIES.iter().find(|(begin, _)| name.starts_with(begin)).map(|(_, why)| *why);
-    own.or_else(of_kind).or_else(of_family)
+    own.or_else(of_kind).or_else(of_family).or_else(|| changed(name))
 }
 
 /// Whether a directive, or one in a section, decides which file is sent or what becomes of it.

@@ -110,6 +110,9 @@ fn finish(node: &Node, ledger: &mut Ledger) {
         "proxypreservehost" | "oidcxforwardedheaders" | "sslrequiressl" => Ok("the listener and its forwards"),
         name => Err(known::dropped(name).unwrap_or("it has no effect here")),
     };
+    if let Some(what) = known::changed(&directive.name) {
+        ledger.changed(&directive.path, what);
+    }
     match what {
         Ok(place) => ledger.kept_itself(&directive.path, place),
         Err(why) => ledger.dropped_itself(&directive.path, why),

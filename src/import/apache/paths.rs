@@ -2,7 +2,16 @@
 //! be within another, or apart from it. A set of which this is not known closes its rule.
 
 use crate::import::apache::access::literal;
+use crate::import::expression;
 use crate::import::yaml::Map;
+
+/// An expression that Apache and we could read in two ways.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unread {
+    pub(super) why: String,
+    /// All paths that it can be about.
+    pub(super) within: Paths,
+}
 
 /// A set of paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,25 +40,29 @@ impl Paths {
     }
 
     /// The paths of `<LocationMatch>`, whose expression may match a part of the path.
-    pub(super) fn expression(regex: &str) -> Self {
-        let body = regex.strip_prefix('^');
+    ///
+    /// # Errors
+    ///
+    /// It is not known which paths these are.
+    pub(super) fn expression(regex: &str) -> Result<Self, Unread> {
+        let body = regex.strip_prefix('^').filter(|body| body.is_ascii());
         let ended = |end: &str| {
             body.and_then(|body| body.strip_suffix(end)).and_then(literal).filter(|text| text.starts_with('/'))
         };
         if let Some(text) = ["(/|$)", "(?:/|$)", "(/.*)?$"].iter().find_map(|end| ended(end)) {
-            return Self::location(&text).unwrap_or_else(|_| Self::whole(regex));
+            return Self::location(&text).or_else(|_| Self::whole(regex));
         }
         if let Some(text) = ended("$") {
-            return Self::One(text);
+            return Ok(Self::One(text));
         }
         match ["(.*)$", ".*$", "(.*)", ".*", ""].iter().find_map(|end| ended(end)) {
-            Some(text) if text.ends_with('/') => Self::location(&text).unwrap_or(Self::Begin(text)),
-            Some(text) => Self::Begin(text),
+            Some(text) if text.ends_with('/') => Ok(Self::location(&text).unwrap_or(Self::Begin(text))),
+            Some(text) => Ok(Self::Begin(text)),
             None => Self::whole(regex),
         }
     }
 
-    fn whole(regex: &str) -> Self {
+    fn whole(regex: &str) -> Result<Self, Unread> {
         // What is between `^` and the first sign that could be an operator, without the letter that it could be about.
         let begin = regex.strip_prefix('^').filter(|_| !regex.contains('|')).map_or("", |body| {
             let end = body.find(|letter: char| !(letter.is_ascii_alphanumeric() || "/-_~".contains(letter)));
@@ -59,9 +72,13 @@ impl Paths {
                 Some(end) => &body[..end],
             }
         });
-        let begin = if begin.is_empty() { "/" } else { begin };
+        let begin = if begin.starts_with('/') { begin } else { "/" };
+        if let Err(why) = expression::check_for_pcre(regex) {
+            let why = format!("the expression `{regex}` cannot be carried over: {why}");
+            return Err(Unread { why, within: Self::Begin(begin.to_owned()) });
+        }
         // Apache looks for it anywhere in the path. Each alternative may have anchors of its own, which hold within this, too.
-        Self::Expression { regex: format!(".*(?:{regex}).*"), begin: begin.to_owned() }
+        Ok(Self::Expression { regex: format!(".*(?:{regex}).*"), begin: begin.to_owned() })
     }
 
     /// The text that all of them begin with.
@@ -132,6 +149,15 @@ impl Paths {
         }
     }
 
+    /// Whether rules take `/a;x` for the path `/a`, which Apache does not have in it: parameters of the last segment are left out.
+    pub(super) fn takes_parameters(&self) -> bool {
+        match self {
+            Self::Below(text) => !text.ends_with('/'),
+            Self::One(_) | Self::Expression { .. } => true,
+            Self::Begin(_) => false,
+        }
+    }
+
     /// For a name, or a message.
     pub(super) fn shown(&self) -> String {
         match self {
@@ -181,6 +207,10 @@ mod tests {
         Paths::location(text).unwrap()
     }
 
+    fn expression(regex: &str) -> Paths {
+        Paths::expression(regex).unwrap()
+    }
+
     #[test]
     fn sets_of_paths_are_within_each_other_or_apart() {
         let begin = |text: &str| Paths::Begin(text.to_owned());
@@ -193,7 +223,7 @@ mod tests {
             (below("/a"), one("/a")),
             (begin("/a"), below("/a")),
             (begin("/a"), below("/ab")),
-            (below("/a"), Paths::expression("^/a/[0-9]+$")),
+            (below("/a"), expression("^/a/[0-9]+$")),
         ] {
             assert!(outer.covers(&inner) && !inner.covers(&outer), "{outer:?} {inner:?}");
             assert!(!outer.is_apart_from(&inner) && !inner.is_apart_from(&outer), "{outer:?} {inner:?}");
@@ -205,18 +235,18 @@ mod tests {
             (below("/a/"), one("/a")),
             (below("/a"), below("/b")),
             (one("/a"), one("/ab")),
-            (below("/b"), Paths::expression("^/a.*x$")),
+            (below("/b"), expression("^/a.*x$")),
         ] {
             assert!(one.is_apart_from(&other) && other.is_apart_from(&one), "{one:?} {other:?}");
             assert!(!one.covers(&other) && !other.covers(&one), "{one:?} {other:?}");
         }
         for (one, other) in [
-            (below("/a"), Paths::expression("\\.css$")),
-            (below("/a"), Paths::expression("^/a[b/]")),
-            (below("/admin"), Paths::expression("^/a.*\\.css$")),
-            (below("/admin"), Paths::expression("^/(admin|b)/")),
-            (below("/admin"), Paths::expression("^/adminx*/")),
-            (one("/a"), Paths::expression("^/[a]$")),
+            (below("/a"), expression("\\.css$")),
+            (below("/a"), expression("^/a[b/]")),
+            (below("/admin"), expression("^/a.*\\.css$")),
+            (below("/admin"), expression("^/(admin|b)/")),
+            (below("/admin"), expression("^/adminx*/")),
+            (one("/a"), expression("^/[a]$")),
         ] {
             assert!(!one.is_clear_of(&other) && !other.is_clear_of(&one), "{one:?} {other:?}");
         }
@@ -234,15 +264,12 @@ mod tests {
             ("^/a", Paths::Begin("/a".to_owned())),
             ("^/", below("/")),
         ] {
-            assert_eq!(Paths::expression(regex), expected, "{regex}");
+            assert_eq!(expression(regex), expected, "{regex}");
         }
         // A dot is any character, so it is no text.
-        let Paths::Expression { regex, begin } = Paths::expression("^/a.b$") else { panic!("an expression") };
+        let Paths::Expression { regex, begin } = expression("^/a.b$") else { panic!("an expression") };
         assert_eq!((regex.as_str(), begin.as_str()), (".*(?:^/a.b$).*", "/a"));
-        assert_eq!(
-            Paths::expression("/a"),
-            Paths::Expression { regex: ".*(?:/a).*".to_owned(), begin: "/".to_owned() }
-        );
+        assert_eq!(expression("/a"), Paths::Expression { regex: ".*(?:/a).*".to_owned(), begin: "/".to_owned() });
         for none in ["a", "/a/*", "/a?", "/a/../b", "//a", "/%61", "/a;b", "/[a]"] {
             assert!(Paths::location(none).is_err(), "{none}");
         }

@@ -14,6 +14,7 @@ use crate::import::yaml::Map;
 
 /// Why a rule is closed whose paths could be those of another rule.
 const OVERLAP: &str = "its paths and those of another section overlap, and Apache takes both together";
+const PARAMETERS: &str = "without a sign-in, it takes `;…` behind the last segment, too, which Apache has as a part of the path (docs/MIGRATION.md)";
 const PLAIN: &str = "it needs a sign-in, and the listener has no TLS: see OIDCXForwardedHeaders and trusted_proxies";
 const NO_ADDRESS: &str =
     "the address of a client is that of a proxy in front, so networks cannot be carried over (see RemoteIPHeader)";
@@ -123,6 +124,13 @@ impl Reader<'_> {
         };
         match result {
             Ok((ends, transforms)) => {
+                let is_open = |(_, chain): &Way| match chain {
+                    Chain::Open { login: None, gates, terminal } => gates.is_empty() && answers_with_content(terminal),
+                    _ => false,
+                };
+                if paths.takes_parameters() && ends.iter().any(is_open) {
+                    self.ledger.differs(source, PARAMETERS);
+                }
                 ends.into_iter().map(|(networks, chain)| found(networks, chain, transforms.clone())).collect()
             }
             Err(why) => {
@@ -258,7 +266,10 @@ impl Reader<'_> {
         if let Some(directive) = directive {
             self.ledger.kept(&directive.path, "authenticate-oidc, session-or-bearer or jwt-validation");
         }
-        headers::claims(host, layers, ways, &claims, self.draft, self.ledger)?;
+        let unlisted = headers::claims(host, layers, ways, &claims, self.draft, self.ledger)?;
+        if let Some(directive) = directive {
+            self.ledger.differs(&directive.path, &unlisted);
+        }
         gates.extend(requirements.into_iter().map(authorize));
         Ok(Chain::Open { login, gates, terminal: terminal.clone() })
     }
@@ -301,6 +312,11 @@ impl<'h, 't> Whole<'h, 't> {
     fn is_of_files(&self, paths: &Paths) -> bool {
         self.end(paths).is_none()
     }
+}
+
+/// Whether a target or a directory answers.
+fn answers_with_content(terminal: &Map) -> bool {
+    terminal.get("target_group").or(terminal.get("directory")).is_some()
 }
 
 fn is_excluded(end: &End<'_>) -> bool {

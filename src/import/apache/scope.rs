@@ -289,7 +289,9 @@ fn unknown(directive: &Directive, known: &[&str]) -> Option<String> {
         (true, _, None) | (false, Some(_), _) => None,
         (false, None, Some(problem)) => Some(problem.clone()),
         (false, None, None) => {
-            Some("this importer does not know the directive, and it may restrict who comes in".to_owned())
+            let why = known::closes(name)
+                .unwrap_or("this importer does not know the directive, and it may restrict who comes in");
+            Some(why.to_owned())
         }
     }
 }
@@ -326,7 +328,10 @@ fn place<'t>(section: &'t Directive, nodes: &'t [Node], ledger: &mut Ledger) -> 
     let paths = match is_expression {
         // What a `<Proxy>` is about is no path.
         _ if is_proxy => Paths::Below("/".to_owned()),
-        true => Paths::expression(argument),
+        true => Paths::expression(argument).unwrap_or_else(|unread| {
+            closed.get_or_insert(unread.why);
+            unread.within
+        }),
         false => Paths::location(argument).unwrap_or_else(|why| {
             closed.get_or_insert(why);
             // Everything that it can be about.

@@ -8,6 +8,7 @@ mod client_certificates;
 mod files;
 mod introspection;
 mod metadata;
+mod readings;
 mod sockets;
 mod users;
 

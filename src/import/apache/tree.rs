@@ -12,7 +12,10 @@ const DEPTH_MAX: usize = 32;
 /// Directives of all files together.
 const DIRECTIVES_MAX: usize = 100_000;
 
-/// Modules whose directives this importer reads. They are taken to be there.
+/// Modules that every Apache has.
+const BUILT_IN: [&str; 2] = ["core", "so"];
+
+/// Modules whose directives this importer reads. If the input does not say which modules are loaded, they are taken to be there.
 const MODULES: [&str; 24] = [
     "alias",
     "auth_openidc",
@@ -95,6 +98,7 @@ pub(super) struct Server {
 pub(super) struct Reader<'r> {
     include: Include<'r>,
     variables: BTreeMap<String, String>,
+    /// The modules that `LoadModule` names where it is in force.
     modules: BTreeSet<String>,
     loaded: BTreeSet<String>,
     server_root: Option<String>,
@@ -118,7 +122,7 @@ impl<'r> Reader<'r> {
             (name.to_owned(), value.to_owned())
         };
         let variables = defines.iter().map(define).collect();
-        let modules = MODULES.iter().map(|name| (*name).to_owned()).collect();
+        let modules = BUILT_IN.iter().map(|name| (*name).to_owned()).collect();
         Self { include, variables, modules, loaded: BTreeSet::new(), server_root: None, count: 0, ledger }
     }
 
@@ -237,17 +241,21 @@ impl<'r> Reader<'r> {
     fn condition(&mut self, directive: &Directive, outer: Force) -> Option<Force> {
         let argument = directive.word(0);
         let (name, is_negated) = argument.strip_prefix('!').map_or((argument, false), |name| (name, true));
-        let is_met = match directive.name.as_str() {
-            "ifmodule" => self.modules.contains(&module(name)),
-            "ifdefine" => self.variables.contains_key(name),
+        let (is_certain, is_met) = match directive.name.as_str() {
+            "ifmodule" => {
+                let name = module(name);
+                let is_loaded = self.modules.contains(&name);
+                (is_loaded, is_loaded || self.loaded.is_empty() && MODULES.contains(&name.as_str()))
+            }
+            "ifdefine" => (true, self.variables.contains_key(name)),
             "ifversion" | "iffile" | "ifdirective" | "ifsection" => return Some(Force::Unknown),
             _ => return None,
         };
         let force = match (is_met, is_negated) {
             (true, false) => Force::Yes,
-            (true, true) => Force::No,
-            // What is not known may be there all the same.
-            (false, _) => Force::Unknown,
+            (true, true) if is_certain => Force::No,
+            // What is not known may be there all the same, and what is taken to be there may not be.
+            (_, _) => Force::Unknown,
         };
         if outer != Force::No && force != Force::Unknown {
             let (name, what) = (shown(name), if force == Force::Yes { "in force" } else { "not in force" });

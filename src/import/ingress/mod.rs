@@ -101,7 +101,17 @@ fn restrict(objects: &Objects<'_>, listeners: &mut BTreeMap<u64, Port>, ledger: 
             }
             networks.extend(own);
         }
-        if !networks.is_empty() && !networks.contains("0.0.0.0/0") {
+        // A load balancer without addresses of version 6 has clients of version 4 only.
+        let is_dual = |ingress: &&At<'_>| {
+            port.ingresses.contains(&ingress.path)
+                && annotation(ingress, "ip-address-type")
+                    .and_then(|at| at.value.as_str())
+                    .is_some_and(|kind| kind.starts_with("dualstack"))
+        };
+        let has_v6 =
+            networks.iter().any(|network| network.contains(':')) || objects.ingresses.iter().any(|at| is_dual(&at));
+        let is_all = networks.contains("0.0.0.0/0") && (!has_v6 || networks.contains("::/0"));
+        if !networks.is_empty() && !is_all {
             port.listener.restrict_to(&networks.into_iter().collect::<Vec<_>>())?;
         }
     }

@@ -263,3 +263,41 @@ fn objects_of_another_controller_are_refused() {
         assert!(import(&ingress(annotations, class)).is_ok(), "{annotations} {class}");
     }
 }
+
+#[test]
+fn all_addresses_of_version_4_are_not_all_addresses() {
+    for (cidrs, expected) in [
+        ("0.0.0.0/0, 2001:db8::/32", Some("[\"0.0.0.0/0\", \"2001:db8::/32\"]")),
+        ("0.0.0.0/0\n    alb.ingress.kubernetes.io/ip-address-type: dualstack", Some("[\"0.0.0.0/0\"]")),
+        ("\"::/0\"", Some("[\"::/0\"]")),
+        ("0.0.0.0/0, ::/0", None),
+        ("0.0.0.0/0", None),
+    ] {
+        let imported = with(&format!("inbound-cidrs: {cidrs}"));
+        let of_networks = imported.yaml.lines().find(|line| line.contains("source_ip: "));
+        let expected = expected.map(|networks| format!("- source_ip: {networks}"));
+        assert_eq!(of_networks.map(str::trim), expected.as_deref(), "{cidrs}: {}", imported.yaml);
+    }
+}
+
+/// A value of the input must neither clear a terminal nor add a line to the report.
+#[test]
+fn the_report_shows_what_a_terminal_would_obey() {
+    let text = "kind: Ingress\nmetadata:\n  name: a\n  annotations:\n    alb.ingress.kubernetes.io/auth-type: \"x\\e[2J\\nkept: all\"\n    \"alb.ingress.kubernetes.io/x\\n  evil: 1\": y\nspec:\n  rules:\n    - host: \"www\\nevil2: 1\"\n      http: { paths: [{ path: \"/\\u202e\\u2028\\u0085\", pathType: Prefix, backend: { service: { name: s, port: { number: 80 } } } }] }\n---\nkind: Service\nmetadata: { name: s }\n";
+    match import(text) {
+        Ok(imported) => {
+            for shown in [imported.report(), imported.explanation()] {
+                let is_obeyed =
+                    |letter: char| letter != '\n' && letter.is_control() || ('\u{2028}'..='\u{202e}').contains(&letter);
+                assert!(!shown.contains(is_obeyed), "{shown:?}");
+                assert!(
+                    !shown.lines().any(|line| line.trim_start().starts_with("evil") || line.starts_with("kept: all")),
+                    "{shown}"
+                );
+            }
+            assert!(imported.explanation().contains("\\n"), "{}", imported.explanation());
+            assert!(!imported.yaml.contains(['\u{1b}', '\u{2028}', '\u{85}']), "{:?}", imported.yaml);
+        }
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -35,6 +35,9 @@ const PLACES: [(&str, &str); 24] = [
 /// The scheme of an upstream whose certificate is not verified (`insecureSkipTLSVerify`).
 pub(super) const UNVERIFIED: &str = "https-unverified";
 
+/// The option with the headers of `injectRequestHeaders`, each as JSON.
+pub(super) const INJECTED: &str = "inject_request_headers";
+
 /// An option.
 pub(super) struct Found {
     /// The place of its provider in the list. `None` if it is not of a provider.
@@ -57,6 +60,10 @@ pub(super) fn options(file: &str, document: &Value) -> Result<Vec<Found>, String
         let values: Result<Vec<String>, String> = upstreams.iter().map(upstream).collect();
         let path = upstreams[0].path.replace("[0]", "");
         found.push(Found { provider: None, name: name.to_owned(), values: values?, path });
+    }
+    if let Some(headers) = root.get("injectRequestHeaders") {
+        let values = headers.items().iter().map(|header| header.value.to_string()).collect();
+        found.push(Found { provider: None, name: INJECTED.to_owned(), values, path: headers.path });
     }
     Ok(found)
 }
@@ -89,7 +96,7 @@ fn upstream(at: &At<'_>) -> Result<String, String> {
 
 fn walk(at: &At<'_>, root: &str, found: &mut Vec<Found>) {
     let place = at.path.strip_prefix(root).unwrap_or(&at.path);
-    if place.ends_with("upstreams") {
+    if place.ends_with("upstreams") || place.eq_ignore_ascii_case("injectRequestHeaders") {
         return;
     }
     let (provider, place) = of_provider(place);

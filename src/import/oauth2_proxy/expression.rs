@@ -4,12 +4,11 @@
 //! works on bytes, and compares the whole path (decision 71). [`translate`] accepts what both flavours read in the same way. Its result takes
 //! the same paths, or fewer: a rule without a sign-in must not take a path that needed one.
 
-use regex_syntax::ast::parse::ParserBuilder;
-use regex_syntax::ast::{
-    AssertionKind, Ast, ClassBracketed, ClassSet, ClassSetItem, Flag, FlagsItemKind, HexLiteralKind, Literal,
-    LiteralKind, Repetition, RepetitionKind, RepetitionRange, Span,
-};
+use regex_syntax::ast::{AssertionKind, Ast, Flag, FlagsItemKind, Repetition, RepetitionKind, Span};
 
+use crate::import::expression::{
+    BEYOND_ASCII, DIFFERENT, check_assertion, check_literal, check_repetition, is_beyond_ascii, parsed,
+};
 use crate::rule::condition::Condition;
 
 /// An expression for the whole path.
@@ -22,13 +21,8 @@ pub(super) struct Translated {
     pub(super) is_anywhere: bool,
 }
 
-/// How deep groups may be nested.
-const NESTING_MAX: u32 = 32;
 /// Visible ASCII and the blank: what a path has besides characters beyond ASCII.
 const ASCII: &str = "[ -~]";
-
-const DIFFERENT: &str = "it means something else in the flavour of Vestibule";
-const BEYOND_ASCII: &str = "it has characters beyond ASCII";
 
 /// The same expression for the whole path.
 ///
@@ -36,8 +30,7 @@ const BEYOND_ASCII: &str = "it has characters beyond ASCII";
 ///
 /// Why there is none.
 pub(super) fn translate(regex: &str) -> Result<Translated, String> {
-    let parsed = ParserBuilder::new().nest_limit(NESTING_MAX).build().parse(regex);
-    let ast = parsed.map_err(|error| format!("it cannot be read: {}", error.kind()))?;
+    let ast = parsed(regex)?;
     let mut walk = Walk { regex, ignores_case: false, narrower: Vec::new() };
     walk.flags(&ast)?;
     walk.check(&ast, Beside::Nothing)?;
@@ -160,15 +153,7 @@ impl Walk<'_> {
                 self.one(span, None, beside);
                 Ok(())
             }
-            Ast::Assertion(assertion) => match assertion.kind {
-                AssertionKind::StartLine
-                | AssertionKind::EndLine
-                | AssertionKind::StartText
-                | AssertionKind::EndText
-                | AssertionKind::WordBoundary => Ok(()),
-                // Between the bytes of one character, `\B` holds.
-                _ => Err(DIFFERENT),
-            },
+            Ast::Assertion(assertion) => check_assertion(&assertion.kind),
             Ast::ClassPerl(class) => {
                 if class.negated {
                     self.one(&class.span, Some(ASCII), beside);
@@ -205,6 +190,7 @@ impl Walk<'_> {
     }
 
     fn repetition(&mut self, repetition: &Repetition, beside: Beside) -> Result<(), &'static str> {
+        check_repetition(self.regex, repetition)?;
         let is_one = matches!(*repetition.ast, Ast::Dot(_) | Ast::ClassBracketed(_) | Ast::ClassPerl(_));
         match repetition.op.kind {
             // Any number of bytes beyond ASCII is any number of characters. Not if case is ignored: then a character beyond ASCII can be
@@ -216,16 +202,6 @@ impl Walk<'_> {
                 Ok(())
             }
             RepetitionKind::OneOrMore | RepetitionKind::ZeroOrOne if is_one => self.check(&repetition.ast, beside),
-            RepetitionKind::Range(ref range) => {
-                // `{,3}` and `{ 3 }` are literals in Go.
-                let op = &self.regex[repetition.op.span.start.offset..repetition.op.span.end.offset];
-                let is_same = match range {
-                    RepetitionRange::Exactly(count) => op.starts_with(&format!("{{{count}}}")),
-                    RepetitionRange::AtLeast(from) => op.starts_with(&format!("{{{from},}}")),
-                    RepetitionRange::Bounded(from, to) => op.starts_with(&format!("{{{from},{to}}}")),
-                };
-                if is_same { self.check(&repetition.ast, Beside::Anything) } else { Err(DIFFERENT) }
-            }
             _ => self.check(&repetition.ast, Beside::Anything),
         }
     }
@@ -250,40 +226,6 @@ impl Walk<'_> {
         }
         text + &self.regex[from..]
     }
-}
-
-fn check_literal(literal: &Literal) -> Result<(), &'static str> {
-    if !literal.c.is_ascii() {
-        return Err(BEYOND_ASCII);
-    }
-    match literal.kind {
-        LiteralKind::Verbatim | LiteralKind::Meta | LiteralKind::Superfluous | LiteralKind::Special(_) => Ok(()),
-        LiteralKind::HexFixed(HexLiteralKind::X) | LiteralKind::HexBrace(HexLiteralKind::X) => Ok(()),
-        LiteralKind::Octal | LiteralKind::HexFixed(_) | LiteralKind::HexBrace(_) => Err(DIFFERENT),
-    }
-}
-
-/// Whether a class has characters beyond ASCII.
-fn is_beyond_ascii(class: &ClassBracketed) -> Result<bool, &'static str> {
-    // Go has no `&&`, `--` and `~~` in classes, and no classes in classes.
-    let ClassSet::Item(item) = &class.kind else { return Err(DIFFERENT) };
-    let (mut waiting, mut is_beyond) = (vec![item], class.negated);
-    while let Some(item) = waiting.pop() {
-        match item {
-            ClassSetItem::Empty(_) => {}
-            ClassSetItem::Literal(literal) => check_literal(literal)?,
-            ClassSetItem::Range(range) => {
-                check_literal(&range.start)?;
-                check_literal(&range.end)?;
-            }
-            ClassSetItem::Ascii(class) => is_beyond |= class.negated,
-            ClassSetItem::Perl(class) => is_beyond |= class.negated,
-            ClassSetItem::Unicode(_) => return Err(BEYOND_ASCII),
-            ClassSetItem::Bracketed(_) => return Err(DIFFERENT),
-            ClassSetItem::Union(union) => waiting.extend(&union.items),
-        }
-    }
-    Ok(is_beyond)
 }
 
 #[cfg(test)]

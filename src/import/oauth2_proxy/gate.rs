@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::import::draft::{Draft, Login};
 use crate::import::ledger::Ledger;
-use crate::import::oauth2_proxy::asked::Asking;
 use crate::import::oauth2_proxy::options::Options;
 use crate::import::oauth2_proxy::provider::{self, Provider, Together};
 use crate::import::yaml::{Map, Yaml};
@@ -23,12 +22,7 @@ pub(super) struct Gate {
     pub(super) closed: Option<String>,
 }
 
-pub(super) fn gate(
-    options: &Options,
-    asking: Option<Asking>,
-    draft: &mut Draft,
-    ledger: &mut Ledger,
-) -> Result<Gate, String> {
+pub(super) fn gate(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> Result<Gate, String> {
     let callback = callback(options, draft, ledger);
     let is_one_of_several = !options.others().is_empty();
     let all = std::iter::once(options).chain(options.others()).enumerate();
@@ -50,7 +44,6 @@ pub(super) fn gate(
         login.settings.set("allowed_groups", Yaml::from(&groups[..]));
         login.settings.set("groups_claim", claim);
     }
-    headers(options, asking, draft, ledger);
     Ok(Gate { login, gates, closed })
 }
 
@@ -246,28 +239,4 @@ fn restrictions(options: &Options, settings: &mut Map, ledger: &mut Ledger) -> O
         }
     }
     closed
-}
-
-/// The headers that targets get. Where another proxy asks, those of `set_xauthrequest`.
-fn headers(options: &Options, asking: Option<Asking>, draft: &mut Draft, ledger: &mut Ledger) {
-    let (prefix, is_on) = match asking {
-        Some(_) => ("x-auth-request", options.is_on("set_xauthrequest")),
-        None => ("x-forwarded", options.text("pass_user_headers").is_none() || options.is_on("pass_user_headers")),
-    };
-    if is_on {
-        let groups = options.text("oidc_groups_claim").unwrap_or("groups");
-        let user = options.text("user_id_claim").unwrap_or("sub");
-        let headers =
-            [("user", user), ("email", "email"), ("preferred-username", "preferred_username"), ("groups", groups)];
-        let headers =
-            headers.iter().fold(Map::default(), |all, (name, claim)| all.with(&format!("{prefix}-{name}"), *claim));
-        draft.claims.set("headers", headers);
-    }
-    for options in std::iter::once(options).chain(options.others()) {
-        for name in ["pass_user_headers", "user_id_claim"] {
-            options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, "claims.headers"));
-        }
-        // The same for all providers, or everything is closed.
-        options.get("oidc_email_claim").into_iter().for_each(|claim| ledger.kept(&claim.path, "who comes in"));
-    }
 }

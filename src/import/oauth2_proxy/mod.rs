@@ -1,12 +1,13 @@
 //! oauth2-proxy: its file, its environment, its flags and its alpha file.
 //!
-//! `options` reads them into one table, `alpha` adds the alpha file. `provider` and `gate` make the sign-in and what it asks of users, `routes`
-//! the rules behind it, `open` those without it. `asked` is about another proxy that asks. An option that nobody knows may be a gate, so everything is closed then.
+//! `options` reads them into one table, `alpha` adds the alpha file. `provider` and `gate` make the sign-in and what it asks of users, `headers`
+//! what targets are told of them, `routes` the rules behind it, `open` those without it. `asked` is about another proxy that asks. An option that nobody knows may be a gate, so everything is closed then.
 
 mod alpha;
 mod asked;
 mod expression;
 mod gate;
+mod headers;
 mod open;
 mod options;
 mod provider;
@@ -71,7 +72,8 @@ const DROPPED: &[(&str, &str)] = &[
 /// Beginnings of such options.
 const DROPPED_FAMILIES: &[(&str, &str)] = &[
     ("redis_", "sessions are in cookies"),
-    ("injectrequestheaders", "claims.headers: write those that the application reads"),
+    ("injectrequestheaders", "without an effect where another proxy asks"),
+    ("inject_request_headers", "without an effect where another proxy asks"),
     ("injectresponseheaders", "claims.headers: write those that the other proxy takes from the answer"),
     ("providers[0].id", "the name in identity_providers"),
     ("providers[0].name", "the name in identity_providers"),
@@ -104,9 +106,14 @@ pub(crate) fn read(inputs: &[Input], flags: &[String], wanted: Wanted) -> Result
     let mut draft = Draft::default();
     draft.header.push("From oauth2-proxy, by `vestibule import oauth2-proxy`.".to_owned());
     asked::rows(&options, asking, wanted.asked_by.is_some(), &mut ledger);
-    let gate = gate::gate(&options, asking, &mut draft, &mut ledger)?;
+    let gate = gate::gate(&options, &mut draft, &mut ledger)?;
+    let headers = headers::headers(&options, asking, &mut draft, &mut ledger);
     let (settings, name) = listener(&options, asking, &mut draft, &mut ledger)?;
     let (mut rules, mut default) = routes::routes(&options, &gate, asking, &mut draft, &mut ledger);
+    if let Err(why) = headers {
+        rules.iter_mut().for_each(|rule| rule.close(&why));
+        default.close(&why);
+    }
     for (_, setting) in options.everything().filter(|(_, setting)| setting.values.iter().all(String::is_empty)) {
         ledger.kept(&setting.path, "not set");
     }

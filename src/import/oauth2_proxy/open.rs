@@ -13,6 +13,9 @@ use crate::import::yaml::Map;
 /// The priorities of routes that are not (`GET!=^/api/`). They take all other paths, so they come after the other rules without a sign-in.
 const NEGATED_FROM: u64 = 950;
 
+const PARAMETERS: &str =
+    "they take `;…` behind the last segment, too, which oauth2-proxy has as a part of the path (docs/MIGRATION.md)";
+
 /// Adds the rules without a sign-in.
 pub(super) fn routes(
     options: &Options,
@@ -41,8 +44,10 @@ pub(super) fn routes(
             parts.push(format!("found anywhere in a path, as before: {them} (write ^ in front if that is not meant)"));
         }
         match parts.is_empty() {
-            true => ledger.kept(&setting.path, "rules without a sign-in"),
-            false => ledger.changed(&setting.path, &format!("rules without a sign-in; {}", parts.join("; "))),
+            true => ledger.changed(&setting.path, &format!("rules without a sign-in; {PARAMETERS}")),
+            false => {
+                ledger.changed(&setting.path, &format!("rules without a sign-in; {}; {PARAMETERS}", parts.join("; ")));
+            }
         }
     }
     if asking.is_none() {
@@ -54,17 +59,21 @@ pub(super) fn routes(
     }
     let networks = trusted::networks(options, ledger);
     for (index, upstream) in upstreams.iter().enumerate().filter(|_| !networks.is_empty()) {
-        let Ok(end) = &upstream.end else { continue };
+        // Without a rule, those of another upstream would take its requests.
+        let chain = match &upstream.end {
+            Ok(end) => Chain::terminal(end.clone()),
+            Err(why) => Chain::Closed(why.clone()),
+        };
         let mut conditions: Vec<Map> = upstream.condition().into_iter().collect();
         conditions.push(Map::default().with("source_ip", &networks[..]));
         let name = format!("trusted-{}", index + 1);
-        rules.push(rule(&name, 910 + index as u64, conditions, Chain::terminal(end.clone())));
+        rules.push(rule(&name, 910 + index as u64, conditions, chain));
     }
 }
 
 fn preflight(options: &Options, upstreams: &[Upstream], rules: &mut Vec<Rule>, ledger: &mut Ledger) {
     let Some(setting) = options.get("skip_auth_preflight") else { return };
-    let end = end_for(upstreams, "").ok();
+    let end = end_for(upstreams, "", false).ok();
     match (options.is_on("skip_auth_preflight"), end) {
         (false, _) => ledger.kept(&setting.path, "off"),
         (true, Some(end)) => {
@@ -132,15 +141,18 @@ impl Opened<'_> {
         if route.is_negated {
             return self.add_negated(route).map(|()| false);
         }
-        let (condition, literal, is_anywhere) = match patterns(route.regex) {
-            Some((patterns, literal)) => (Map::default().with("path_pattern", &patterns[..]), literal, false),
+        let (condition, literal, is_anywhere, is_exact) = match patterns(route.regex) {
+            Some((patterns, literal)) => {
+                let is_exact = patterns == [literal.as_str()];
+                (Map::default().with("path_pattern", &patterns[..]), literal, false, is_exact)
+            }
             None => {
                 let Translated { text, literal, is_anywhere } = expression::translate(route.regex)?;
                 let regexes = Map::default().with("regex_values", &[text][..]);
-                (Map::default().with("path_pattern", regexes), literal, is_anywhere)
+                (Map::default().with("path_pattern", regexes), literal, is_anywhere, false)
             }
         };
-        let end = end_for(self.upstreams, &literal)?;
+        let end = end_for(self.upstreams, &literal, is_exact)?;
         let conditions = std::iter::once(condition).chain(route.condition_of_method()).collect();
         let name = format!("open-{}", self.priority);
         self.rules.push(rule(&name, self.priority, conditions, Chain::terminal(end)));
@@ -155,7 +167,7 @@ impl Opened<'_> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_~".contains(&byte);
         let begin = begin.filter(|begin| begin.bytes().all(is_plain) && !begin.contains("//"));
         let begin = begin.ok_or("only `!=^/path` can be said, without signs of regular expressions behind it")?;
-        let end = end_for(self.upstreams, "")?;
+        let end = end_for(self.upstreams, "", false)?;
         let method = route.condition_of_method();
         let mut conditions = vec![Map::default().with("path_pattern", &[format!("{begin}*")][..])];
         conditions.extend(method.clone());
@@ -169,15 +181,18 @@ impl Opened<'_> {
     }
 }
 
-/// The terminal of the upstream that has all paths which begin like this.
-fn end_for(upstreams: &[Upstream], literal: &str) -> Result<Map, String> {
+/// The terminal of the upstream that has all paths which begin like this, or the one path that is this.
+fn end_for(upstreams: &[Upstream], literal: &str, is_exact: bool) -> Result<Map, String> {
     let has = |upstream: &&Upstream| {
         upstream.path == "/"
-            || literal == upstream.path
+            || (is_exact && literal == upstream.path)
             || (upstream.path.ends_with('/') && literal.starts_with(&upstream.path))
     };
-    // One of several that begin with the literal could have the rest of its paths.
-    let is_inside = |upstream: &Upstream| upstream.path.starts_with(literal) && upstream.path != literal;
+    // One of several that begin with the literal could have the rest of its paths. Without a slash at its end, it has one path only.
+    let is_inside = |upstream: &Upstream| {
+        let is_whole = upstream.path == literal && literal.ends_with('/');
+        upstream.path.starts_with(literal) && !is_exact && !is_whole
+    };
     if upstreams.iter().any(|upstream| is_inside(upstream) && upstream.path != "/") {
         return Err("several upstreams have paths that it takes".to_owned());
     }

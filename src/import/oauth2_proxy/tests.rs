@@ -1,4 +1,5 @@
 mod asked;
+mod headers;
 mod open_routes;
 mod several;
 

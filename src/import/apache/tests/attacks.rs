@@ -178,7 +178,7 @@ fn what_may_be_a_gate_closes_what_it_is_in() {
     for inside in [
         "<Directory /var/www>\nRequire all denied\n</Directory>",
         "<IfModule mod_other.c>\nLogLevel warn\nListen 8443\n</IfModule>",
-        "<IfModule !mod_ssl.c>\nAGate on\n</IfModule>",
+        "LoadModule ssl_module m.so\n<IfModule !mod_ssl.c>\nAGate on\n</IfModule>",
         "SSLVerifyClient optional",
         "SecRuleEngine On",
     ] {
@@ -232,11 +232,9 @@ fn paths_that_apache_and_we_could_read_differently_are_closed() {
     assert_eq!(open(&imported), ["files"]);
     let first = &rules(&imported.yaml)[0];
     assert!(first.is_closed && first.name.ends_with("expression"), "{first:?}");
-    // The engine of Vestibule does not have it: the rule is closed for every path, and no request comes to those behind it.
+    // The engine of Vestibule does not have it: everything that it could be about is closed.
     let imported = import(&host(&expression("^/(?!public).*$"))).unwrap();
-    let first = &rules(&imported.yaml)[0];
-    assert!(first.is_closed, "{first:?}");
-    assert!(imported.yaml.contains("source_ip: [\"0.0.0.0/0\", \"::/0\"]"), "{}", imported.yaml);
+    assert!(rules(&imported.yaml).iter().all(|rule| rule.is_closed), "{}", imported.yaml);
 }
 
 #[test]

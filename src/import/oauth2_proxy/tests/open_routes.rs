@@ -47,7 +47,7 @@ fn an_expression_is_carried_over_for_the_whole_path() {
     let why = why(&imported, "skip_auth_routes");
     assert_eq!(
         why,
-        "rules without a sign-in; found anywhere in a path, as before: /health (write ^ in front if that is not meant)"
+        "rules without a sign-in; found anywhere in a path, as before: /health (write ^ in front if that is not meant); they take `;…` behind the last segment, too, which oauth2-proxy has as a part of the path (docs/MIGRATION.md)"
     );
 }
 
@@ -120,4 +120,47 @@ fn all_paths_but_some_need_no_sign_in() {
     );
     let shut: Vec<_> = rules(&imported.yaml).into_iter().filter(Found::is_shut).map(|rule| rule.name).collect();
     assert_eq!(shut, ["not-open-0", "not-open-2", "default"]);
+}
+
+/// An upstream without a slash at its end has one path. The others are those of another upstream, which may be open to nobody.
+#[test]
+fn an_upstream_at_one_path_has_a_route_for_that_path_only() {
+    let several = |more: &str| {
+        let upstreams = r#"["http://127.0.0.1:3000/", "http://127.0.0.1:3001/api"]"#;
+        let begin = FILE.find("upstreams = [").unwrap();
+        let end = begin + FILE[begin..].find('\n').unwrap();
+        let file = format!("{}upstreams = {upstreams}{}", &FILE[..begin], &FILE[end..]);
+        let file = file.lines().filter(|line| !line.starts_with("skip_auth")).collect::<Vec<_>>().join("\n");
+        import(&[("a.cfg", &format!("{file}\n{more}\n"))], &[]).unwrap_or_else(|error| panic!("{more}: {error}"))
+    };
+    for route in ["^/api", "^/api(/|$)", "^/ap", "^/api[x]+"] {
+        let imported = several(&format!("skip_auth_routes = ['{route}']"));
+        assert!(!imported.yaml.contains("name: open-"), "{route}: {}", imported.yaml);
+        assert!(why(&imported, "skip_auth_routes").contains("several upstreams"), "{route}");
+    }
+    for (route, target) in [("^/api$", "3001"), ("^/api/", "3000"), ("^/a$", "3000")] {
+        let yaml = several(&format!("skip_auth_routes = ['{route}']")).yaml;
+        let rule = yaml.split("name: open-1").nth(1).unwrap_or_else(|| panic!("{route}: {yaml}"));
+        let rule = rule.split("- name:").next().unwrap();
+        assert!(rule.contains(&format!("127.0.0.1-{target}")), "{route}: {rule}");
+    }
+}
+
+/// Otherwise the rule of another upstream would take them, and its application was never asked for these paths.
+#[test]
+fn clients_of_trusted_networks_do_not_come_to_another_upstream() {
+    let begin = FILE.find("upstreams = [").unwrap();
+    let end = begin + FILE[begin..].find('\n').unwrap();
+    let upstreams = r#"["http://127.0.0.1:3000/", "ftp://127.0.0.1/x#/files/"]"#;
+    let file = format!("{}upstreams = {upstreams}{}", &FILE[..begin], &FILE[end..]);
+    let more = "trusted_ips = [\"192.0.2.0/24\"]\nreal_client_ip_header = \"X-Forwarded-For\"\n";
+    let imported = import(&[("a.cfg", &format!("{file}\n{more}"))], &[]).unwrap();
+    let trusted: Vec<(String, bool)> = rules(&imported.yaml)
+        .into_iter()
+        .filter(|rule| rule.name.starts_with("trusted-"))
+        .map(|rule| (rule.name.clone(), rule.is_closed))
+        .collect();
+    assert_eq!(trusted, [("trusted-1".to_owned(), true), ("trusted-2".to_owned(), false)], "{}", imported.yaml);
+    let of_files = conditions(&imported).into_iter().find(|line| line.starts_with("trusted-1")).unwrap();
+    assert!(of_files.contains("[\"/files/*\"]"), "{of_files}");
 }
