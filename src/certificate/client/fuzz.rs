@@ -15,9 +15,14 @@ pub(crate) fn distinguished_name(input: &[u8]) {
         let Ok((_, parsed)) = X509Name::from_der(rest) else { return };
         let text = name::text(&parsed);
         is_plain(&text);
-        // A part without attributes, or a value without an encoding, cannot be written.
-        let is_writable =
-            !text.is_empty() && !text.split([',', '+']).any(|part| part.is_empty() || part.ends_with("=#"));
+        // A part without attributes, an attribute whose type is no identifier (`untyped`, `long_type`), or a value without an encoding, cannot be written.
+        let is_identifier = |kind: &str| !kind.contains(' ') && !kind.bytes().all(|byte| byte.is_ascii_digit());
+        let is_unwritable = |part: &str| {
+            part.is_empty()
+                || part.ends_with("=#")
+                || part.split_once('=').is_some_and(|(kind, _)| !is_identifier(kind))
+        };
+        let is_writable = !text.is_empty() && !text.split([',', '+']).any(is_unwritable);
         if is_writable {
             assert_eq!(name::read(&text).as_deref(), Some(&*text), "the spelling of a certificate");
         }
