@@ -39,8 +39,8 @@ pub(crate) struct Database {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
-    /// Held as long as the database is open.
-    _lock: Lock,
+    /// Held by a process that serves, as long as the database is open.
+    _lock: Option<Lock>,
 }
 
 impl Database {
@@ -65,6 +65,8 @@ impl Database {
             migration::check(&mut connection, migrations)?;
         }
         let readers = Readers::open(path)?;
+        // A command holds it only while it may change the tables: a process that starts meanwhile must not be refused.
+        let lock = (others != Others::Server).then_some(lock);
         Ok(Self { path: path.to_owned(), writer: Writer::start(connection)?, readers, _lock: lock })
     }
 

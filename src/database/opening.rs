@@ -31,7 +31,7 @@ pub(super) fn writing(path: &Path) -> Result<Connection, OpenError> {
         }
         // Readers and the writer do not wait for each other.
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        // A commit is on the disk before it is acknowledged. In this mode, the default would be `normal`'s promise after a loss of power: none.
+        // A commit is on the disk before it is acknowledged. With `normal`, a loss of power could take the last commits back.
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
         // What was deleted is overwritten.
