@@ -110,9 +110,7 @@ impl Management {
         let typed = new.username.trim().to_owned();
         let name = UserName::parse(&typed).ok_or_else(|| Error::UserName(typed.clone()))?;
         let mut attributes = Attributes::default();
-        for (name, value) in &new.attributes {
-            attributes.set(name, value)?;
-        }
+        attributes.set_all(pairs(&new.attributes))?;
         let record = Record {
             subject: uuid::random(),
             username: typed,
@@ -167,10 +165,8 @@ impl Management {
         self.decide(move |on| {
             let Some(user) = stored.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
             let mut attributes = user.attributes;
-            for (name, value) in &changes {
-                if let Err(fault) = attributes.set(name, value) {
-                    return Ok(Err(fault.into()));
-                }
+            if let Err(fault) = attributes.set_all(pairs(&changes)) {
+                return Ok(Err(fault.into()));
             }
             stored.records.set_attributes(on, &user.subject, &attributes, now).map(Ok)
         })
@@ -296,6 +292,10 @@ impl Management {
     ) -> Result<(), Error> {
         self.0.database.write(work).await?
     }
+}
+
+fn pairs(changes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
+    changes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 impl StoredUsers {

@@ -32,6 +32,9 @@ pub(crate) const STANDARD: [&str; 19] = [
     "zoneinfo",
 ];
 
+/// Attributes that say of another one that it was verified.
+const VERDICTS: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
+
 /// Valid attributes of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes(BTreeMap<String, String>);
@@ -48,7 +51,7 @@ pub(crate) enum Fault {
 }
 
 impl Attributes {
-    /// Sets an attribute. An empty value removes it.
+    /// Sets an attribute. An empty value removes it. An address that changes is not verified any more.
     ///
     /// # Errors
     ///
@@ -58,7 +61,7 @@ impl Attributes {
             return Err(Fault::Unknown(name.to_owned()));
         }
         if value.is_empty() {
-            self.0.remove(name);
+            self.replace(name, None);
             return Ok(());
         }
         let value = match name {
@@ -68,8 +71,36 @@ impl Attributes {
         if let Some(expected) = unmet(name, &value) {
             return Err(Fault::Form { name: name.to_owned(), expected });
         }
-        self.0.insert(name.to_owned(), value);
+        self.replace(name, Some(value));
         Ok(())
+    }
+
+    /// What was verified was the value of before: rules let users in by verified addresses.
+    fn replace(&mut self, name: &str, value: Option<String>) {
+        let before = match value.clone() {
+            Some(value) => self.0.insert(name.to_owned(), value),
+            None => self.0.remove(name),
+        };
+        if before != value
+            && let Some((_, verdict)) = VERDICTS.iter().find(|(address, _)| *address == name)
+        {
+            self.0.remove(*verdict);
+        }
+    }
+
+    /// Sets several, in an order in which each counts. What came before one that is refused is set.
+    ///
+    /// # Errors
+    ///
+    /// See [`Fault`].
+    pub(crate) fn set_all<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = (&'a str, &'a str), IntoIter: Clone>,
+    ) -> Result<(), Fault> {
+        let changes = changes.into_iter();
+        let is_verdict = |(name, _): &(&str, &str)| VERDICTS.iter().any(|(_, verdict)| verdict == name);
+        let verdicts = changes.clone().filter(is_verdict);
+        changes.filter(|change| !is_verdict(change)).chain(verdicts).try_for_each(|(name, value)| self.set(name, value))
     }
 
     /// The value of an attribute.
@@ -231,5 +262,23 @@ mod tests {
         assert_eq!(Attributes::from_json(&attributes.to_json()), Some(attributes.clone()));
         attributes.set("email", "").expect("removed");
         assert_eq!(attributes.get("email"), None);
+    }
+
+    #[test]
+    fn an_address_that_changes_is_not_verified_any_more() {
+        for (name, verified, one, other) in [
+            ("email", "email_verified", "ada@example.com", "eve@example.com"),
+            ("phone_number", "phone_number_verified", "+4930123456", "+4930123457"),
+        ] {
+            for changed in [other, ""] {
+                let mut attributes = Attributes::default();
+                attributes.set_all([(verified, "true"), (name, one)]).expect("in any order");
+                assert_eq!(attributes.get(verified), Some("true"));
+                attributes.set(name, one).expect("the same");
+                assert_eq!(attributes.get(verified), Some("true"), "nothing has changed");
+                attributes.set(name, changed).expect("valid");
+                assert_eq!(attributes.get(verified), None, "{name} {changed:?}");
+            }
+        }
     }
 }
