@@ -1,0 +1,171 @@
+//! The sign-in page and its form.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::database;
+use crate::message::WholeResponse;
+use crate::message::form::Form;
+use crate::page::headers::Frames;
+use crate::page::pages::SignIn as SignInPage;
+use crate::secret::Secret;
+use crate::user_pool::hosted_ui::page::Notice;
+use crate::user_pool::hosted_ui::result::{self, FormResult};
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::{csrf, refusal};
+use crate::user_pool::oauth::error::PageError;
+use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::seal::Purpose;
+use crate::user_pool::signin::{Outcome, state};
+use crate::user_pool::{reply, routes};
+
+/// The waiting time that is shown if too many users are signing in.
+const BUSY_FOR: Duration = Duration::from_secs(5);
+
+/// A sign-in form that was sent.
+struct Sent<'f> {
+    headers: &'f HeaderMap,
+    request: Option<AuthorizationRequest>,
+    /// The hidden value.
+    carried: &'f str,
+    username: &'f str,
+}
+
+/// What the sign-in form already contains.
+pub(super) struct Filled<'f> {
+    /// The hidden value.
+    pub(super) carried: &'f str,
+    pub(super) username: &'f str,
+    pub(super) notice: Option<Notice>,
+}
+
+impl HostedUi {
+    /// Shows the sign-in page. Without a `request`, the user returns to the start page after the sign-in.
+    pub(super) fn ask(
+        &self,
+        headers: &HeaderMap,
+        request: Option<&AuthorizationRequest>,
+        login_hint: Option<&str>,
+    ) -> WholeResponse {
+        let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
+        let carried = state::carry(&self.seal, Purpose::SignIn, request, &browser, self.clock.now());
+        let hint = login_hint.filter(|hint| hint.len() <= 256).unwrap_or_default();
+        let mut response = self.sign_in_page(
+            headers,
+            StatusCode::OK,
+            request,
+            &Filled { carried: &carried, username: hint, notice: None },
+        );
+        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
+        response
+    }
+
+    pub(super) fn sign_in_page(
+        &self,
+        headers: &HeaderMap,
+        status: StatusCode,
+        request: Option<&AuthorizationRequest>,
+        filled: &Filled<'_>,
+    ) -> WholeResponse {
+        let application = request.map(|request| self.provider.client_name(request));
+        let view = self.view(headers, request.and_then(|request| request.ui_locales.as_deref()));
+        let page = SignInPage {
+            view,
+            title: self.title.as_deref(),
+            application: application.as_deref(),
+            action: routes::SIGN_IN,
+            carried: filled.carried,
+            username: filled.username,
+            alert: filled.notice.map(Notice::alert),
+        };
+        let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
+        view.respond(status, &page, &form_action, Frames::Nobody)
+    }
+
+    /// Handles the sign-in form.
+    pub(crate) async fn sign_in(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+        client: IpAddr,
+    ) -> Result<WholeResponse, database::Error> {
+        let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
+            Ok(received) => received,
+            Err(refused) => {
+                let (why, again) = self.refused_sign_in(refused);
+                return Ok(self.refused(headers, why, again));
+            }
+        };
+        if let Some(Err(error)) = request.as_ref().map(|request| self.provider.check_again(request)) {
+            return Ok(self.page_error(headers, error));
+        }
+        let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
+            return Ok(self.page_error(headers, PageError::Malformed));
+        };
+        let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
+        let sent = Sent { headers, request, carried, username };
+        if username.trim().is_empty() || password.is_empty() {
+            // An empty field is not an attempt (attacks U-05).
+            return Ok(self.again(sent, Notice::Incomplete));
+        }
+        let known = self.known_browser(headers);
+        let attempt = self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref());
+        Ok(match attempt.await? {
+            Outcome::User(user) => self.signed_in(headers, &user, sent.request.as_ref()).await?,
+            Outcome::Wrong => {
+                self.metrics.wrong_password.increment();
+                self.again(sent, Notice::Wrong)
+            }
+            Outcome::TooMany(wait) => {
+                self.metrics.rate_limited.increment();
+                self.again(sent, Notice::TooMany(whole_seconds(wait)))
+            }
+            Outcome::Busy => {
+                self.metrics.busy.increment();
+                self.again(sent, Notice::Busy(whole_seconds(BUSY_FOR)))
+            }
+            Outcome::Disabled => {
+                self.metrics.disabled.increment();
+                self.again(sent, Notice::Disabled)
+            }
+        })
+    }
+
+    /// Shows the sign-in form again, with the reason. A navigation is redirected to a page that shows both: the history of the
+    /// browser then has no page that answers a `POST`, and Back does not ask whether to send the password again. The redirect
+    /// has no status of its own for the reason, so that other clients get the page at once, with its status (decision 43).
+    fn again(&self, sent: Sent<'_>, notice: Notice) -> WholeResponse {
+        if let Some(location) = self.form_result_location(&sent, notice) {
+            return refusal::because(notice.code(), reply::see_other(&location));
+        }
+        let Sent { headers, request, carried, username } = sent;
+        let filled = Filled { carried, username, notice: Some(notice) };
+        let page = self.sign_in_page(headers, notice.status(), request.as_ref(), &filled);
+        let mut response = refusal::because(notice.code(), page);
+        let headers = response.headers_mut();
+        if let Some(seconds) = notice.wait() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if notice == Notice::Wrong {
+            // RFC 9110 §15.5.2 wants a challenge; this one makes no browser open a dialog.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Form realm="sign-in""#));
+        }
+        response
+    }
+
+    /// The address of the page that shows the result. `None` if the client gets the page at once.
+    fn form_result_location(&self, sent: &Sent<'_>, notice: Notice) -> Option<String> {
+        let browser = self.browser(sent.headers).filter(|_| csrf::is_navigation(sent.headers))?;
+        let now = self.clock.now();
+        let result = FormResult::new(sent.carried, sent.username, notice, now);
+        let sealed = state::carry(&self.seal, Purpose::FormResult, result, browser, now);
+        let location = format!("{}?{}={sealed}", routes::SIGN_IN, result::PARAMETER);
+        (location.len() <= result::LOCATION_BYTES_MAX).then_some(location)
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,51 @@
+//! The end of a sign-in: the session begins, and the user goes on to the application.
+
+use http::{HeaderMap, header};
+
+use crate::database;
+use crate::message::{WholeResponse, cookie};
+use crate::user_pool::directory::user::User;
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::signin::known::{self, KnownBrowser};
+use crate::user_pool::signin::sso::Session;
+use crate::user_pool::{reply, routes};
+
+impl HostedUi {
+    /// Signs in a user who has proved enough, and answers with the redirect to the relying party.
+    pub(super) async fn signed_in(
+        &self,
+        headers: &HeaderMap,
+        user: &User,
+        request: Option<&AuthorizationRequest>,
+    ) -> Result<WholeResponse, database::Error> {
+        self.metrics.signed_in.increment();
+        let now = self.clock.now();
+        let mut response = match request {
+            // The relying party requested another user. It gets neither the tokens nor the session of this user.
+            Some(request) if !request.is_for(user.subject()) => {
+                reply::see_other(&self.provider.not_signed_in_location(request))
+            }
+            request => {
+                let former = self.session(headers).await?;
+                let session = self.sessions.begin(user, former.as_ref(), now);
+                self.begin_session(&session, request)
+            }
+        };
+        let known = KnownBrowser::of(user, self.known_browser(headers).as_ref(), now).seal(&self.seal);
+        let known = cookie::set(&self.cookies.known, &known, known::LIFETIME.as_secs());
+        response.headers_mut().append(header::SET_COOKIE, known);
+        Ok(response)
+    }
+
+    fn begin_session(&self, session: &Session, request: Option<&AuthorizationRequest>) -> WholeResponse {
+        let mut response = match request {
+            Some(request) => reply::see_other(&self.provider.code_location(request, session)),
+            None => reply::see_other(routes::SIGN_IN),
+        };
+        let value =
+            cookie::set(&self.cookies.session, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
+        response.headers_mut().append(header::SET_COOKIE, value);
+        response
+    }
+}

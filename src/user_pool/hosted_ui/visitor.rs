@@ -1,0 +1,69 @@
+//! What a request says of its browser: its language, its cookies, its session, and the form that it sends.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::database;
+use crate::message::cookie;
+use crate::message::form::Form;
+use crate::page::View;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::hosted_ui::csrf;
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::seal::Purpose;
+use crate::user_pool::signin::known::KnownBrowser;
+use crate::user_pool::signin::sso::Session;
+use crate::user_pool::signin::state;
+
+impl HostedUi {
+    /// The value that binds forms to the browser.
+    pub(super) fn browser<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        csrf::browser(headers, &self.cookies.form)
+    }
+
+    /// The pages in the first known language of `ui_locales`, else in the language that the browser asks for.
+    pub(super) fn view(&self, headers: &HeaderMap, ui_locales: Option<&str>) -> View<'_> {
+        match ui_locales.and_then(|locales| self.pages.asked_for(locales)) {
+            Some(language) => self.pages.view(language),
+            None => self.pages.view_for(headers),
+        }
+    }
+
+    /// The hidden value of a form, as text and decrypted.
+    pub(super) fn received<'f, T: serde::de::DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        headers: &HeaderMap,
+        form: &'f Form<'_>,
+    ) -> Result<(&'f str, T), state::Refused<T>> {
+        if csrf::is_from_elsewhere(headers, &self.origin) {
+            return Err(state::Refused::Foreign);
+        }
+        let carried = form.one("request").ok().flatten().ok_or(state::Refused::Foreign)?;
+        let browser = self.browser(headers);
+        Ok((carried, state::receive(&self.seal, purpose, carried, browser, self.clock.now())?))
+    }
+
+    /// The known browser of the request, if there is one.
+    pub(super) fn known_browser(&self, headers: &HeaderMap) -> Option<KnownBrowser> {
+        let now = self.clock.now();
+        let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.known);
+        named.filter_map(|(_, value)| KnownBrowser::open(&self.seal, value, now)).next()
+    }
+
+    /// The single-sign-on session of the browser.
+    pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
+        Ok(self.visitor(headers).await?.map(|(session, _)| session))
+    }
+
+    /// The single-sign-on session of the browser, and its user.
+    pub(super) async fn visitor(&self, headers: &HeaderMap) -> Result<Option<(Session, Arc<User>)>, database::Error> {
+        let now = self.clock.now();
+        let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.session);
+        let Some(session) = named.filter_map(|(_, value)| self.sessions.open(value, now)).next() else {
+            return Ok(None);
+        };
+        Ok(self.provider.user(&session).await?.map(|user| (session, user)))
+    }
+}
