@@ -14,7 +14,8 @@ pub(crate) use crate::user_pool::directory::record::{Group, Record};
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::attribute::{Attributes, Fault};
 use crate::user_pool::directory::name::{USER_NAME_MAX_BYTES, UserName};
-use crate::user_pool::directory::record::{Records, Status};
+use crate::user_pool::directory::record::Records;
+use crate::user_pool::directory::status::{Status, WrongState};
 
 /// Maximum length of the name of a group, in characters.
 const GROUP_NAME_MAX: usize = 128;
@@ -57,6 +58,9 @@ pub(crate) enum Error {
     /// An attribute is refused.
     #[error(transparent)]
     Attribute(#[from] Fault),
+    /// The state of the user does not allow it.
+    #[error(transparent)]
+    State(#[from] WrongState),
     /// The database fails.
     #[error("the database fails")]
     Database(#[from] database::Error),
@@ -141,13 +145,23 @@ impl Management {
         self.show(&subject).await
     }
 
-    /// Sets the password. Sessions and tokens of before end.
+    /// Sets a password that stays. Sessions and tokens of before end.
     ///
     /// # Errors
     ///
-    /// If there is no such user.
+    /// If there is no such user, or if the user signs in at another provider.
     pub(crate) async fn set_password(&self, who: &str, hash: Secret<String>, now: Timestamp) -> Result<(), Error> {
-        self.change(who, move |records, on, user| records.set_password(on, &user.subject, &hash, now)).await
+        let (stored, key) = (self.0.clone(), who.to_owned());
+        self.decide(move |on| {
+            let Some(user) = stored.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            let status = match user.status.given_password() {
+                Ok(status) => status,
+                Err(wrong) => return Ok(Err(wrong.into())),
+            };
+            stored.records.set_password(on, &user.subject, &hash, now)?;
+            stored.records.set_status(on, &user.subject, status, now).map(Ok)
+        })
+        .await
     }
 
     /// Sets attributes; an empty value removes one.
@@ -180,6 +194,41 @@ impl Management {
     /// If there is no such user.
     pub(crate) async fn set_enabled(&self, who: &str, is_enabled: bool, now: Timestamp) -> Result<(), Error> {
         self.change(who, move |records, on, user| records.set_enabled(on, &user.subject, is_enabled, now)).await
+    }
+
+    /// Confirms a user who has signed up.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or if the user was confirmed before.
+    pub(crate) async fn confirm(&self, who: &str, now: Timestamp) -> Result<(), Error> {
+        self.set_state(who, Status::confirmed, now).await
+    }
+
+    /// Makes a user choose another password, with a code that is sent. All sessions and tokens end.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or if the user has not yet signed up to the end.
+    pub(crate) async fn reset(&self, who: &str, now: Timestamp) -> Result<(), Error> {
+        self.set_state(who, Status::reset, now).await
+    }
+
+    async fn set_state(
+        &self,
+        who: &str,
+        next: fn(Status) -> Result<Status, WrongState>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (stored, key) = (self.0.clone(), who.to_owned());
+        self.decide(move |on| {
+            let Some(user) = stored.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            match next(user.status) {
+                Ok(status) => stored.records.set_status(on, &user.subject, status, now).map(Ok),
+                Err(wrong) => Ok(Err(wrong.into())),
+            }
+        })
+        .await
     }
 
     /// Ends all sessions and tokens of a user at the pool.

@@ -81,6 +81,20 @@ pub(crate) enum Stored {
         /// The user name, or the `sub`.
         user: String,
     },
+    /// Confirms a user who has signed up, in place of the code or link that was sent.
+    Confirm {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Makes a user choose another password before the next sign-in, and ends the sessions and tokens of this user at the pool.
+    Reset {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
     /// Ends all sessions and tokens of a user at the pool. The user can sign in again.
     SignOut {
         #[command(flatten)]
@@ -199,6 +213,8 @@ impl Stored {
             | Self::Set { of, .. }
             | Self::Disable { of, .. }
             | Self::Enable { of, .. }
+            | Self::Confirm { of, .. }
+            | Self::Reset { of, .. }
             | Self::SignOut { of, .. }
             | Self::Delete { of, .. }
             | Self::Join { of, .. }
@@ -244,6 +260,8 @@ impl Stored {
             | Self::Set { user, .. }
             | Self::Disable { user, .. }
             | Self::Enable { user, .. }
+            | Self::Confirm { user, .. }
+            | Self::Reset { user, .. }
             | Self::SignOut { user, .. }
             | Self::Join { user, .. }
             | Self::Leave { user, .. } => {
@@ -263,6 +281,8 @@ impl Stored {
             Self::Set { attributes, .. } => users.set_attributes(user, attributes.clone(), now).await?,
             Self::Disable { .. } => users.set_enabled(user, false, now).await?,
             Self::Enable { .. } => users.set_enabled(user, true, now).await?,
+            Self::Confirm { .. } => users.confirm(user, now).await?,
+            Self::Reset { .. } => users.reset(user, now).await?,
             Self::SignOut { .. } => users.sign_out(user).await?,
             Self::Join { groups, .. } => {
                 for group in groups {

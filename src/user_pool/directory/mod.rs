@@ -4,6 +4,7 @@ pub(crate) mod attribute;
 pub(crate) mod client;
 pub(crate) mod name;
 pub(crate) mod record;
+pub(crate) mod status;
 pub(crate) mod user;
 
 use std::collections::HashMap;
@@ -62,7 +63,8 @@ impl Directory {
         Ok(self.by_name.get(name).cloned().or(stored))
     }
 
-    /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed, or if the user was disabled.
+    /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed, if the user was disabled, or if the user
+    /// has to do something first ([`Status::may_have_sessions`](status::Status::may_have_sessions)).
     ///
     /// # Errors
     ///
@@ -75,7 +77,7 @@ impl Directory {
             }
             (None, None) => None,
         };
-        Ok(user.filter(|user| user.is_enabled() && user.fingerprint() == fingerprint))
+        Ok(user.filter(|user| user.may_have_sessions() && user.fingerprint() == fingerprint))
     }
 
     /// The password hashes of the configuration's users.

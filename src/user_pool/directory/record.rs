@@ -1,6 +1,5 @@
 //! Users and groups as rows of the database. Each method is one use case inside of a transaction.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -8,33 +7,7 @@ use crate::database::{Error, Row, Transaction, Value};
 use crate::secret::Secret;
 use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::name::UserName;
-
-/// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// Sign in.
-    Confirmed,
-}
-
-impl Status {
-    /// As in the database and in the output of commands.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "CONFIRMED",
-        }
-    }
-}
-
-impl FromStr for Status {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "CONFIRMED" => Ok(Self::Confirmed),
-            _ => Err(Error::Malformed("status of a user")),
-        }
-    }
-}
+use crate::user_pool::directory::status::Status;
 
 /// A user of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +134,20 @@ impl Records {
         let sql =
             "UPDATE users SET password_hash = ?3, password_set_at = ?4, modified_at = ?4 WHERE pool = ?1 AND sub = ?2";
         on.execute(sql, &[Value::from(&*self.pool), subject.into(), hash.expose().into(), now.into()]).map(drop)
+    }
+
+    /// Sets the state. A state without sessions ends those of before for good.
+    pub(crate) fn set_status(
+        &self,
+        on: &mut Transaction<'_>,
+        subject: &str,
+        status: Status,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let ended = i64::from(!status.may_have_sessions());
+        let values = [Value::from(&*self.pool), subject.into(), status.as_str().into(), ended.into(), now.into()];
+        let sql = "UPDATE users SET status = ?3, epoch = epoch + ?4, modified_at = ?5 WHERE pool = ?1 AND sub = ?2";
+        on.execute(sql, &values).map(drop)
     }
 
     /// Lets a user sign in, or does not. What was issued before never counts again.

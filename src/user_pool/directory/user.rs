@@ -8,6 +8,7 @@ use crate::identity::Claims;
 use crate::secret::Secret;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
+use crate::user_pool::directory::status::Status;
 use crate::user_pool::settings::UserSettings;
 
 /// A user of the pool.
@@ -19,6 +20,7 @@ pub(crate) struct User {
     password_hash: Option<Secret<String>>,
     fingerprint: String,
     is_enabled: bool,
+    status: Status,
     claims: Claims,
 }
 
@@ -32,6 +34,7 @@ impl User {
             fingerprint: fingerprint(settings.password_hash.expose().as_bytes()),
             password_hash: Some(settings.password_hash),
             is_enabled: true,
+            status: Status::Confirmed,
             claims: settings.claims,
         })
     }
@@ -52,6 +55,7 @@ impl User {
             fingerprint: fingerprint(format!("{} {hash}", record.epoch).as_bytes()),
             password_hash: record.password_hash,
             is_enabled: record.is_enabled,
+            status: record.status,
             claims,
         })
     }
@@ -79,6 +83,16 @@ impl User {
     /// Whether the user may sign in, and use what was issued before.
     pub(crate) fn is_enabled(&self) -> bool {
         self.is_enabled
+    }
+
+    /// What the user has to do first. Only who knows the password may learn it.
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether sessions and tokens of the user may count.
+    pub(crate) fn may_have_sessions(&self) -> bool {
+        self.is_enabled && self.status.may_have_sessions()
     }
 
     /// Changes with the password, and when all sessions of the user are ended. Sessions and tokens with another fingerprint are no longer valid.

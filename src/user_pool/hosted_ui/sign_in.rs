@@ -130,6 +130,11 @@ impl HostedUi {
                 self.metrics.disabled.increment();
                 self.again(sent, Notice::Disabled)
             }
+            Outcome::Held(user) => {
+                tracing::debug!(user.status = user.status().as_str(), "the user has to do something first");
+                self.metrics.disabled.increment();
+                self.again(sent, Notice::Disabled)
+            }
         })
     }
 

@@ -40,6 +40,8 @@ pub(crate) enum Outcome {
     Busy,
     /// The password is right, and the user was disabled.
     Disabled,
+    /// The password is right, and the user has to do something first: [`User::status`].
+    Held(Arc<User>),
 }
 
 impl SignIn {
@@ -87,6 +89,7 @@ impl SignIn {
         Ok(match (self.hasher.verify(hash, password).await, user) {
             // Only who knows the password learns more.
             (Ok(true), Some(user)) if !user.is_enabled() => Outcome::Disabled,
+            (Ok(true), Some(user)) if !user.may_have_sessions() => Outcome::Held(user),
             (Ok(true), Some(user)) => {
                 attempt.succeeded(&name, client, self.clock.now());
                 Outcome::User(user)

@@ -3,7 +3,8 @@
 use super::*;
 use crate::config::tests::{Directory, temporary_directory};
 use crate::database::{Database, Others};
-use crate::user_pool::management::{Group, Management, NewUser};
+use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::management::{Error, Group, Management, NewUser};
 use crate::user_pool::{MIGRATIONS, Records};
 
 /// A pool with Grace in its database, and the database.
@@ -45,6 +46,12 @@ impl Stored {
         let page = browser.authorize(&[scope]).await;
         let code = browser.submit(&page, "grace", "first compiler").await.code();
         self.fixture.redeem(&code).await.json()
+    }
+
+    async fn set_status(&self, subject: &str, status: Status) {
+        let (records, subject) = (Records { pool: "demo".into() }, subject.to_owned());
+        let set = self.database.write(move |on| records.set_status(on, &subject, status, START)).await;
+        set.expect("set");
     }
 
     /// Makes every read of users fail, or work again.
@@ -175,4 +182,47 @@ async fn while_the_database_fails_nothing_is_allowed_and_nothing_is_used_up() {
     stored.fails(false).await;
     assert_eq!(stored.fixture.redeem(&code).await.status(), StatusCode::OK);
     assert_eq!(stored.fixture.refresh(text(&tokens["refresh_token"])).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn only_who_knows_the_password_learns_the_state_and_nothing_counts_in_it() {
+    let stored = Stored::new().await;
+    let grace = stored.users.show("grace").await.expect("found").subject;
+    for status in [Status::Unconfirmed, Status::ForceChangePassword, Status::ResetRequired] {
+        stored.set_status(&grace, Status::Confirmed).await;
+        let mut browser = stored.fixture.browser();
+        let code = browser.sign_in("grace", "first compiler").await.code();
+        let unused = browser.authorize(&[]).await.code();
+        let tokens = stored.fixture.redeem(&code).await.json();
+        stored.set_status(&grace, status).await;
+        assert_eq!(stored.fixture.userinfo(text(&tokens["access_token"])).await.status(), StatusCode::UNAUTHORIZED);
+        let refresh = stored.fixture.refresh(text(&tokens["refresh_token"])).await;
+        refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+        stored.fixture.redeem(&unused).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+        browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+        let wrong = stored.fixture.browser().sign_in("grace", "wrong").await;
+        let unknown = stored.fixture.browser().sign_in("nobody", "wrong").await;
+        let shown = |answer: &Answer, name: &str| answer.text().replace(name, "?").replace(&answer.hidden(), "?");
+        assert_eq!(shown(&wrong, "grace"), shown(&unknown, "nobody"), "{status:?}");
+        let right = stored.fixture.browser().sign_in("grace", "first compiler").await;
+        assert!(right.0.headers().get("set-cookie").is_none(), "{status:?}: no session");
+        assert_ne!(shown(&right, "grace"), shown(&wrong, "grace"), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_changes_the_state_where_it_can_change() {
+    let stored = Stored::new().await;
+    let status = async || stored.users.show("grace").await.expect("found").status;
+    let twice = stored.users.confirm("grace", START).await;
+    assert!(matches!(twice, Err(Error::State(WrongState(Status::Confirmed)))), "{twice:?}");
+    stored.users.reset("grace", START).await.expect("reset");
+    assert_eq!(status().await, Status::ResetRequired);
+    stored.users.set_password("grace", cheap("other"), START).await.expect("set");
+    assert_eq!(status().await, Status::Confirmed);
+    let subject = stored.users.show("grace").await.expect("found").subject;
+    stored.set_status(&subject, Status::Unconfirmed).await;
+    assert!(matches!(stored.users.reset("grace", START).await, Err(Error::State(_))));
+    stored.users.confirm("grace", START).await.expect("confirmed");
+    assert_eq!(status().await, Status::Confirmed);
 }
