@@ -7,6 +7,7 @@
 //! the value is for; it is part of the seal, so that a value made for one purpose does not open for another.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 
 use crate::crypto::octets;
 use crate::secret::Secret;
@@ -24,6 +25,8 @@ pub(crate) struct Key {
     /// The whole hash, of which the id is the start.
     hash: [u8; 32],
     cipher: LessSafeKey,
+    /// Derived from the key, so that no key has two uses.
+    authentication: hmac::Key,
 }
 
 /// Compares hashes, because equal ids do not prove that the keys are equal.
@@ -52,7 +55,19 @@ impl Key {
         let hash = octets::sha256(&[b"vestibule key id", bytes.expose().as_slice()].concat());
         let unbound =
             UnboundKey::new(&AES_256_GCM_SIV, bytes.expose()).expect("the key has the length of the algorithm");
-        Self { id: [hash[0], hash[1], hash[2], hash[3]], hash, cipher: LessSafeKey::new(unbound) }
+        let derived = octets::sha256(&[b"vestibule authentication key", bytes.expose().as_slice()].concat());
+        let authentication = hmac::Key::new(hmac::HMAC_SHA256, &derived);
+        Self { id: [hash[0], hash[1], hash[2], hash[3]], hash, cipher: LessSafeKey::new(unbound), authentication }
+    }
+
+    /// The HMAC-SHA-256 of `message`: 32 bytes from which nobody without the key can guess a short message.
+    pub(crate) fn authenticate(&self, message: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.authentication, message).as_ref().to_vec()
+    }
+
+    /// Whether `code` is what [`authenticate`](Self::authenticate) returned for `message`. Takes as long for each wrong one.
+    pub(crate) fn is_authentic(&self, message: &[u8], code: &[u8]) -> bool {
+        hmac::verify(&self.authentication, message, code).is_ok()
     }
 
     /// Seals `plaintext` for the purpose that `associated` names.

@@ -26,7 +26,7 @@ pub(crate) use error::{Error, OpenError};
 pub(crate) use migration::Migration;
 pub(crate) use transaction::Transaction;
 pub(crate) use value::{Row, Value};
-pub(crate) use vault::Vault;
+pub(crate) use vault::{Place, Vault};
 
 use file::Lock;
 pub(crate) use file::Others;

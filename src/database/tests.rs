@@ -2,7 +2,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Waker};
 
-use super::vault::Place;
 use super::*;
 use crate::config::tests::{Directory, temporary_directory};
 use crate::crypto::aead::Key;

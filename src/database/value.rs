@@ -104,6 +104,14 @@ impl Row {
         }
     }
 
+    /// Bytes.
+    pub(crate) fn blob(&mut self, column: usize) -> Result<Vec<u8>, Error> {
+        match self.take(column) {
+            Owned::Blob(bytes) => Ok(bytes),
+            other => Err(unexpected(column, "bytes", &other)),
+        }
+    }
+
     /// A number.
     pub(crate) fn integer(&mut self, column: usize) -> Result<i64, Error> {
         match self.take(column) {

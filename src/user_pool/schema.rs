@@ -3,4 +3,7 @@
 use crate::database::Migration;
 
 /// From the first release on. A step that was released is never changed.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration { sql: include_str!("schema/0001-users.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("schema/0001-users.sql") },
+    Migration { sql: include_str!("schema/0003-messages.sql") },
+];
