@@ -8,7 +8,6 @@ use std::path::Path;
 use crate::clock::Timestamp;
 use crate::crypto::uuid;
 use crate::database::{self, Transaction};
-use crate::secret::Secret;
 pub(crate) use crate::user_pool::directory::record::{Group, Record};
 
 use crate::user_pool::directory::StoredUsers;
@@ -16,6 +15,7 @@ use crate::user_pool::directory::attribute::{Attributes, Fault};
 use crate::user_pool::directory::name::{USER_NAME_MAX_BYTES, UserName};
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::passwords::FirstPassword;
 
 /// Maximum length of the name of a group, in characters.
 const GROUP_NAME_MAX: usize = 128;
@@ -28,8 +28,8 @@ pub(crate) struct Management(StoredUsers);
 #[derive(Debug)]
 pub(crate) struct NewUser {
     pub(crate) username: String,
-    /// In PHC form. `None`: the user cannot sign in until a password is set.
-    pub(crate) password_hash: Option<Secret<String>>,
+    /// `None`: the user cannot sign in until a password is set.
+    pub(crate) password: Option<FirstPassword>,
     /// Names and values.
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) groups: Vec<String>,
@@ -79,6 +79,12 @@ impl Management {
         Self(stored)
     }
 
+    /// Where they are.
+    #[cfg(test)]
+    pub(crate) fn stored(&self) -> &StoredUsers {
+        &self.0
+    }
+
     /// At most `limit` users in the order of their names, from the start or after the name `after`.
     ///
     /// # Errors
@@ -121,7 +127,7 @@ impl Management {
             status: Status::Confirmed,
             is_enabled: true,
             attributes,
-            password_hash: new.password_hash,
+            password_hash: new.password.map(FirstPassword::into_hash),
             epoch: 0,
             created_at: now,
             modified_at: now,
@@ -143,25 +149,6 @@ impl Management {
         })
         .await?;
         self.show(&subject).await
-    }
-
-    /// Sets a password that stays. Sessions and tokens of before end.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such user, or if the user signs in at another provider.
-    pub(crate) async fn set_password(&self, who: &str, hash: Secret<String>, now: Timestamp) -> Result<(), Error> {
-        let (stored, key) = (self.0.clone(), who.to_owned());
-        self.decide(move |on| {
-            let Some(user) = stored.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
-            let status = match user.status.given_password() {
-                Ok(status) => status,
-                Err(wrong) => return Ok(Err(wrong.into())),
-            };
-            stored.records.set_password(on, &user.subject, &hash, now)?;
-            stored.records.set_status(on, &user.subject, status, now).map(Ok)
-        })
-        .await
     }
 
     /// Sets attributes; an empty value removes one.

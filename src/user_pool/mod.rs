@@ -19,6 +19,7 @@ mod memory;
 pub(crate) mod messages;
 mod metrics;
 mod oauth;
+pub(crate) mod passwords;
 mod rate_limit;
 mod reply;
 mod retention;

@@ -10,6 +10,7 @@ use crate::database::Vault;
 use crate::identity::Claims;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
+use crate::user_pool::credential::policy::PasswordPolicy;
 
 /// One pool: an OpenID provider with its users and app clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) users: Vec<UserSettings>,
     /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
     pub(crate) store: Option<Store>,
+    /// Which passwords the users of `store` may choose.
+    pub(crate) password_policy: PasswordPolicy,
     pub(crate) clients: Vec<ClientSettings>,
     /// Lifetime of ID and access tokens. Default: 1 h.
     pub(crate) token_lifetime: Duration,

@@ -147,6 +147,23 @@ fn the_commands_show_and_change_users_and_groups() {
 }
 
 #[test]
+fn a_password_that_the_policy_refuses_is_not_set() {
+    let target = target::echo();
+    let proxy = start(&target);
+    let folder = proxy.folder();
+    let sentence = "Choose a password without your user name, your e-mail address and your name.";
+    let refused = users(folder, &["add", "compiler"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.errors.contains(sentence), "{}", refused.errors);
+    done(users(folder, &["add", "grace"]));
+    done(users(folder, &["set", "grace", "nickname=First"]));
+    let refused = users(folder, &["set-password", "grace"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.errors.contains(sentence), "{}", refused.errors);
+    assert_eq!(sign_in(&mut proxy.browser(Protocol::Http1), "grace").status, 200);
+}
+
+#[test]
 fn a_copy_of_the_database_restores_the_users() {
     let target = target::echo();
     let mut proxy = start(&target);

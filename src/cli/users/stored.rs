@@ -12,8 +12,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::document::source::Source;
 use crate::config::{self, MissingKeys};
 use crate::database::{Database, Others};
-use crate::user_pool::credential::password::hash;
+use crate::user_pool::credential::password::{Hasher, Hashing, costs};
+use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::management::{Group, Management, NewUser};
+use crate::user_pool::passwords::Passwords;
 use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
 
 /// Users that are read from the database at a time.
@@ -34,7 +36,7 @@ pub(crate) enum Stored {
         /// The user name, or the `sub`.
         user: String,
     },
-    /// Adds a user, and reads the password from one line of standard input.
+    /// Adds a user, and reads the password from one line of standard input. It must meet the `password_policy` of the pool.
     Add {
         #[command(flatten)]
         of: Of,
@@ -50,7 +52,7 @@ pub(crate) enum Stored {
         #[arg(long)]
         no_password: bool,
     },
-    /// Sets the password of a user, read from one line of standard input. All sessions of the user at the pool end.
+    /// Sets the password of a user, read from one line of standard input. It must meet the `password_policy` of the pool. All sessions of the user at the pool end.
     SetPassword {
         #[command(flatten)]
         of: Of,
@@ -197,9 +199,9 @@ impl Stored {
             }
         };
         let now = Clock::system().now();
-        let users = open(&config, of.pool.as_deref(), now)?;
+        let (users, passwords) = open(&config, of.pool.as_deref(), now)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let text = runtime.block_on(self.act(&users, now))?;
+        let text = runtime.block_on(self.act(&users, &passwords, now))?;
         print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -227,7 +229,7 @@ impl Stored {
     }
 
     /// Does it, and says what to print.
-    async fn act(&self, users: &Management, now: Timestamp) -> anyhow::Result<String> {
+    async fn act(&self, users: &Management, passwords: &Passwords, now: Timestamp) -> anyhow::Result<String> {
         let json = self.of().json;
         match self {
             Self::List { .. } => list(users, json).await,
@@ -246,9 +248,12 @@ impl Stored {
                 Ok(String::new())
             }
             Self::Add { user, attributes, groups, no_password, .. } => {
-                let password_hash = if *no_password { None } else { Some(hash(&password::ask()?)) };
+                let mut set = Attributes::default();
+                set.set_all(attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+                let password =
+                    if *no_password { None } else { Some(passwords.first(user, &set, password::ask()?).await?) };
                 let (username, attributes, groups) = (user.clone(), attributes.clone(), groups.clone());
-                let added = users.add(NewUser { username, password_hash, attributes, groups }, now).await?;
+                let added = users.add(NewUser { username, password, attributes, groups }, now).await?;
                 Ok(output::user(&added, json))
             }
             Self::Delete { user, .. } => {
@@ -265,18 +270,24 @@ impl Stored {
             | Self::SignOut { user, .. }
             | Self::Join { user, .. }
             | Self::Leave { user, .. } => {
-                self.change(user, users, now).await?;
+                self.change(user, users, passwords, now).await?;
                 Ok(output::user(&users.show(user).await?, json))
             }
         }
     }
 
-    async fn change(&self, user: &str, users: &Management, now: Timestamp) -> anyhow::Result<()> {
+    async fn change(
+        &self,
+        user: &str,
+        users: &Management,
+        passwords: &Passwords,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         match self {
             Self::SetPassword { .. } => {
                 // Asked for only if the user exists.
-                users.show(user).await?;
-                users.set_password(user, hash(&password::ask()?), now).await?;
+                let user = users.show(user).await?;
+                passwords.set(&user, password::ask()?, now).await?;
             }
             Self::Set { attributes, .. } => users.set_attributes(user, attributes.clone(), now).await?,
             Self::Disable { .. } => users.set_enabled(user, false, now).await?,
@@ -313,8 +324,8 @@ async fn list(users: &Management, json: bool) -> anyhow::Result<String> {
     }
 }
 
-/// Opens the database of the pool.
-fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::Result<Management> {
+/// Opens the database of the pool. One password is hashed at a time: a command has one.
+fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::Result<(Management, Passwords)> {
     let stored = config.user_pools.iter().filter(|pool| pool.settings.store.is_some());
     let pools: Vec<_> = stored.filter(|pool| name.is_none_or(|name| *pool.settings.name == *name)).collect();
     let pool = match (&pools[..], name) {
@@ -330,5 +341,7 @@ fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::
     let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
     database.unlock(&store.vault)?;
     let records = Records { pool: Arc::clone(&pool.name) };
-    Ok(Management::new(StoredUsers { database: Arc::new(database), records }))
+    let stored = StoredUsers { database: Arc::new(database), records };
+    let hasher = Hasher::new(1, costs([]), Hashing::default());
+    Ok((Management::new(stored.clone()), Passwords::new(stored, pool.password_policy.clone(), hasher)))
 }

@@ -15,6 +15,7 @@ mod keys;
 mod listeners;
 mod names;
 mod pages;
+mod password_policy;
 mod providers;
 mod rules;
 mod shape;

@@ -92,7 +92,7 @@ fn cost(hash: &Secret<String>) -> Result<Cost, Error> {
 }
 
 /// Normalizes to NFC (RFC 8265 §4.2.2), because keyboards produce different code points for the same character.
-fn normal(password: &Secret<String>) -> Secret<String> {
+pub(super) fn normal(password: &Secret<String>) -> Secret<String> {
     const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
     Secret::new(NFC.normalize(password.expose()).into_owned())
 }
@@ -158,18 +158,33 @@ impl Hasher {
     ///
     /// [`Busy`] if no hasher is free within [`WAIT_MAX`], and at once if too many are waiting already.
     pub(crate) async fn verify(&self, hash: Option<Secret<String>>, password: Secret<String>) -> Result<bool, Busy> {
+        let stand_ins = Arc::clone(&self.stand_ins);
+        let is_right = self.work(move || verify_at_every_cost(&stand_ins, hash.as_ref(), &password)).await?;
+        Ok(is_right.unwrap_or(false))
+    }
+
+    /// Hashes a password that was chosen, as [`hash`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub(crate) async fn hash(&self, password: Secret<String>) -> Result<Secret<String>, Busy> {
+        self.work(move || hash(&password)).await?.ok_or(Busy)
+    }
+
+    /// Does something on the blocking pool, when it is its turn. `None` if it panics.
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<Option<T>, Busy> {
         let waiting = self.hashing.waiting.try_acquire().map_err(|_| Busy)?;
         let turn = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.hashing.running).acquire_many_owned(self.share));
         let running = turn.await.map_err(|_| Busy)?.map_err(|_| Busy)?;
         drop(waiting);
-        let stand_ins = Arc::clone(&self.stand_ins);
         // The permit moves into the task. If the client disconnects, its 19 MiB are still in use until the task ends.
         let work = move || {
-            let fits = verify_at_every_cost(&stand_ins, hash.as_ref(), &password);
+            let done = work();
             drop(running);
-            fits
+            done
         };
-        Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
+        Ok(tokio::task::spawn_blocking(work).await.ok())
     }
 
     /// Occupies every hasher until the permit is dropped.

@@ -123,19 +123,6 @@ impl Records {
         Ok(on.execute(sql, &values)? == 1)
     }
 
-    /// Sets the password.
-    pub(crate) fn set_password(
-        &self,
-        on: &mut Transaction<'_>,
-        subject: &str,
-        hash: &Secret<String>,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let sql =
-            "UPDATE users SET password_hash = ?3, password_set_at = ?4, modified_at = ?4 WHERE pool = ?1 AND sub = ?2";
-        on.execute(sql, &[Value::from(&*self.pool), subject.into(), hash.expose().into(), now.into()]).map(drop)
-    }
-
     /// Sets the state. A state without sessions ends those of before for good.
     pub(crate) fn set_status(
         &self,

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use super::*;
 use crate::config::tests::{Directory as Temporary, temporary_directory};
 use crate::database::{Database, Others};
-use crate::user_pool::credential::password::tests::cheap;
 use crate::user_pool::directory::Directory;
+use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -20,7 +20,7 @@ fn of(database: &Arc<Database>, pool: &str) -> Management {
 }
 
 fn new(username: &str) -> NewUser {
-    NewUser { username: username.into(), password_hash: None, attributes: vec![], groups: vec![] }
+    NewUser { username: username.into(), password: None, attributes: vec![], groups: vec![] }
 }
 
 fn group(name: &str, precedence: Option<i64>) -> Group {
@@ -38,7 +38,7 @@ async fn a_user_is_added_found_changed_and_deleted() {
         assert_eq!(users.show(who).await.expect("found"), ada, "{who}");
     }
     let later = Timestamp::from_seconds(1_800_000_060);
-    users.set_password("ada", cheap("correct horse"), later).await.expect("set");
+    set(&users, "ada", "correct horse", later).await;
     let changes = vec![("name".into(), "Ada L.".into()), ("email".into(), String::new())];
     users.set_attributes("ada", changes, later).await.expect("set");
     users.set_enabled(&ada.subject, false, later).await.expect("disabled");
@@ -137,11 +137,11 @@ async fn a_list_comes_in_pages_without_a_gap() {
 async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
     let (_directory, database) = database("management-both");
     let users = of(&database, "people");
-    users.add(NewUser { password_hash: Some(cheap("stored")), ..new("Ada") }, NOW).await.expect("added");
-    let bob = users.add(NewUser { password_hash: Some(cheap("stored")), ..new("bob") }, NOW).await.expect("added");
+    users.add(NewUser { password: Some(first("stored")), ..new("Ada") }, NOW).await.expect("added");
+    let bob = users.add(NewUser { password: Some(first("stored")), ..new("bob") }, NOW).await.expect("added");
     let declared = crate::user_pool::settings::UserSettings {
         username: "ada".into(),
-        password_hash: cheap("declared"),
+        password_hash: crate::user_pool::credential::password::tests::cheap("declared"),
         subject: "1815".into(),
         claims: crate::identity::Claims::new(),
     };
@@ -165,6 +165,6 @@ async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
     users.sign_out("bob").await.expect("signed out");
     assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "signed out");
     let user = again().await;
-    users.set_password("bob", cheap("other"), NOW).await.expect("set");
+    set(&users, "bob", "battery staple", NOW).await;
     assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "another password");
 }

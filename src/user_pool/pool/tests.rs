@@ -111,6 +111,7 @@ fn settings() -> Settings {
         token_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 24 * 3600),
         sso_lifetime: Duration::from_secs(8 * 3600),
+        password_policy: crate::user_pool::credential::policy::PasswordPolicy::modern(),
         hashing_max: 2,
     }
 }

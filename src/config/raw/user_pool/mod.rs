@@ -1,11 +1,14 @@
 //! `user_pools`.
 
+pub(crate) mod password_policy;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::user_pool::password_policy::PasswordPolicy;
 use crate::config::raw::value::{List, Period, SecretText};
 
 /// An OpenID provider inside this process, with its users.
@@ -45,6 +48,8 @@ pub(crate) struct UserPool {
     /// A database for users that are added while the process runs, by `vestibule users add`. Without it, the pool has `users` only. A user of
     /// `users` is found before one of the database with the same name.
     pub(crate) store: Option<Store>,
+    /// Which passwords the users of `store` may choose.
+    pub(crate) password_policy: Option<PasswordPolicy>,
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,

@@ -1,5 +1,7 @@
 //! `user_pools`.
 
+mod password_policy;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +57,9 @@ pub(super) fn user_pool(
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
     let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
+    let policy_at = at.key("password_policy");
+    let password_policy =
+        password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
     let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
@@ -69,6 +74,7 @@ pub(super) fn user_pool(
         seal_keys: Arc::clone(&session?.keys),
         users: users?,
         store: store?,
+        password_policy: password_policy?,
         clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,

@@ -5,6 +5,7 @@ use crate::config::tests::{Directory, temporary_directory};
 use crate::database::{Database, Others};
 use crate::user_pool::directory::status::{Status, WrongState};
 use crate::user_pool::management::{Error, Group, Management, NewUser};
+use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
 
 /// A pool with Grace in its database, and the database.
@@ -28,7 +29,7 @@ impl Stored {
         users.put_group(Group { name: "ops".into(), description: None, precedence: None }, START).await.expect("added");
         let grace = NewUser {
             username: "Grace".into(),
-            password_hash: Some(cheap("first compiler")),
+            password: Some(first("first compiler")),
             attributes: vec![
                 ("email".into(), "grace@example.com".into()),
                 ("email_verified".into(), "true".into()),
@@ -95,7 +96,7 @@ async fn u_01_a_wrong_password_looks_the_same_for_stored_declared_and_unknown_us
     let stored = Stored::new().await;
     stored
         .users
-        .add(NewUser { username: "nopass".into(), password_hash: None, attributes: vec![], groups: vec![] }, START)
+        .add(NewUser { username: "nopass".into(), password: None, attributes: vec![], groups: vec![] }, START)
         .await
         .expect("added");
     stored.users.set_enabled("grace", false, START).await.expect("disabled");
@@ -144,7 +145,7 @@ async fn a_new_password_and_a_deletion_end_what_was_before() {
     let stored = Stored::new().await;
     let mut browser = stored.fixture.browser();
     let tokens = stored.fixture.redeem(&browser.sign_in("grace", "first compiler").await.code()).await.json();
-    stored.users.set_password("grace", cheap("second compiler"), START).await.expect("set");
+    set(&stored.users, "grace", "second compiler", START).await;
     let refresh = stored.fixture.refresh(text(&tokens["refresh_token"])).await;
     refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
     browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
@@ -218,7 +219,7 @@ async fn an_administrator_changes_the_state_where_it_can_change() {
     assert!(matches!(twice, Err(Error::State(WrongState(Status::Confirmed)))), "{twice:?}");
     stored.users.reset("grace", START).await.expect("reset");
     assert_eq!(status().await, Status::ResetRequired);
-    stored.users.set_password("grace", cheap("other"), START).await.expect("set");
+    set(&stored.users, "grace", "other", START).await;
     assert_eq!(status().await, Status::Confirmed);
     let subject = stored.users.show("grace").await.expect("found").subject;
     stored.set_status(&subject, Status::Unconfirmed).await;

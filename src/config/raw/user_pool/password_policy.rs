@@ -1,0 +1,45 @@
+//! `password_policy` of a user pool.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::raw::value::List;
+
+/// Which passwords users may choose. It counts when a password is set, also by an administrator. Passwords of before stay valid. No password
+/// is longer than 256 characters, or starts or ends with a space.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordPolicy {
+    /// The rules that the other settings change.
+    #[serde(default)]
+    pub(crate) preset: PasswordPreset,
+    /// Minimum length in characters, from 6 to 99. Without it, 12 with `modern` and 8 with `cognito`.
+    pub(crate) min_length: Option<usize>,
+    /// Kinds of characters of which each password has at least one. `[]` is none. Without it, none with `modern` and all four with `cognito`.
+    pub(crate) require: Option<List<CharacterClass>>,
+}
+
+/// A set of rules.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PasswordPreset {
+    /// At least 12 characters of any kind, without the user name, the part of the e-mail address before the `@`, and the names of the user.
+    #[default]
+    Modern,
+    /// The default of Amazon Cognito: at least 8 characters, and one of each kind. The user name may be in it.
+    Cognito,
+}
+
+/// A kind of characters.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CharacterClass {
+    /// Uppercase letters.
+    Uppercase,
+    /// Lowercase letters.
+    Lowercase,
+    /// Digits.
+    Digit,
+    /// Symbols: ``^ $ * . [ ] { } ( ) ? " ! @ # % & / \ , > < ' : ; | _ ~ ` = + -`` and the space.
+    Symbol,
+}

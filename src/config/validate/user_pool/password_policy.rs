@@ -1,0 +1,66 @@
+//! `password_policy` of a user pool.
+
+use crate::config::document::findings::Reported;
+use crate::config::document::path::Path;
+use crate::config::raw::user_pool::password_policy::{CharacterClass, PasswordPolicy as Raw, PasswordPreset};
+use crate::config::raw::value::List;
+use crate::config::validate::context::Context;
+use crate::config::validate::value;
+use crate::user_pool::credential::policy::{Class, MIN_LENGTH, PasswordPolicy};
+
+/// Below that, a password is found by trying (NIST SP 800-63B §3.1.1.2).
+const MIN_LENGTH_ADVISED: usize = 8;
+
+/// The policy, or the default of a pool that says nothing. Only users of a `store` choose passwords.
+pub(super) fn password_policy(
+    raw: Option<&Raw>,
+    has_store: bool,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<PasswordPolicy, Reported> {
+    let Some(raw) = raw else { return Ok(PasswordPolicy::modern()) };
+    if !has_store {
+        let problem = context.found.problem(at, "`password_policy` has no effect: this pool has no `store`");
+        return problem.hint("the passwords of `users` are hashes already; remove it, or add a `store`").fail();
+    }
+    let preset = match raw.preset {
+        PasswordPreset::Modern => PasswordPolicy::modern(),
+        PasswordPreset::Cognito => PasswordPolicy::cognito(),
+    };
+    let min_length = min_length(raw.min_length.unwrap_or(preset.min_length), &at.key("min_length"), context);
+    let required = match &raw.require {
+        Some(classes) => required(classes, &at.key("require"), context),
+        None => Ok(preset.required.clone()),
+    };
+    Ok(PasswordPolicy { min_length: min_length?, required: required?, ..preset })
+}
+
+fn min_length(length: usize, at: &Path, context: &mut Context<'_>) -> Result<usize, Reported> {
+    if !MIN_LENGTH.contains(&length) {
+        let message = format!("{length} is out of range: {} to {}", MIN_LENGTH.start(), MIN_LENGTH.end());
+        return context.found.problem(at, message).fail();
+    }
+    if length < MIN_LENGTH_ADVISED {
+        let warning = context.found.warning(at, format!("passwords of {length} characters are found by trying"));
+        warning.hint(format!("use {MIN_LENGTH_ADVISED} at least; without `require`, 12 (NIST SP 800-63B)"));
+    }
+    Ok(length)
+}
+
+fn required(raw: &List<CharacterClass>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Class>, Reported> {
+    let mut seen = Vec::new();
+    let mut classes = value::each(raw, at, &mut context.found, |class, at, found| {
+        if seen.contains(class) {
+            return found.problem(at, "this kind of characters is already required").fail();
+        }
+        seen.push(*class);
+        Ok(match class {
+            CharacterClass::Uppercase => Class::Uppercase,
+            CharacterClass::Lowercase => Class::Lowercase,
+            CharacterClass::Digit => Class::Digit,
+            CharacterClass::Symbol => Class::Symbol,
+        })
+    })?;
+    classes.sort_unstable();
+    Ok(classes)
+}
