@@ -112,6 +112,15 @@ impl Row {
         }
     }
 
+    /// Bytes, or nothing.
+    pub(crate) fn optional_blob(&mut self, column: usize) -> Result<Option<Vec<u8>>, Error> {
+        match self.take(column) {
+            Owned::Null => Ok(None),
+            Owned::Blob(bytes) => Ok(Some(bytes)),
+            other => Err(unexpected(column, "bytes", &other)),
+        }
+    }
+
     /// A number.
     pub(crate) fn integer(&mut self, column: usize) -> Result<i64, Error> {
         match self.take(column) {

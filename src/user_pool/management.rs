@@ -3,6 +3,8 @@
 //! Each method is one transaction: it has happened as a whole, or not at all. A process that serves the same pool sees it at once, because nothing
 //! of the users is kept in memory.
 
+pub(crate) mod sessions;
+
 use std::path::Path;
 
 use crate::clock::Timestamp;

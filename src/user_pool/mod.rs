@@ -13,6 +13,7 @@ pub(crate) mod settings;
 
 mod failures;
 mod hosted_ui;
+mod issued;
 pub(crate) mod management;
 mod memory;
 #[expect(dead_code, reason = "sign-up and second factors are about to call it")]
@@ -27,6 +28,7 @@ mod risk;
 mod routes;
 mod schema;
 mod seal;
+mod seen;
 mod shares;
 mod signin;
 #[expect(dead_code, reason = "sign-up and second factors are about to call it")]

@@ -18,6 +18,8 @@ use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
+use crate::user_pool::oauth::grant::Grants;
+use crate::user_pool::oauth::grant::record::Lifetimes;
 use crate::user_pool::oauth::provider::{Parts, Provider};
 use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
@@ -53,17 +55,22 @@ impl UserPool {
         let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
-        let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone(), stored));
         let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
         let ended = Arc::clone(&memory.ended);
-        let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime, longest_token, ended));
+        let lifetimes = (settings.sso_lifetime, longest_token);
+        let sessions = Arc::new(Sessions::new(seal.clone(), lifetimes, ended, stored.as_ref()));
         let failures = Arc::new(Failures::new(&settings.name, clock.clone(), registry));
+        let grants = memory.grants.clone();
+        let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
+        let grants = Grants::new(seal.clone(), lifetimes, grants, stored.as_ref());
+        let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone(), stored));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),
             seal: seal.clone(),
             directory: Arc::clone(&directory),
             sessions: Arc::clone(&sessions),
+            grants,
             clock: clock.clone(),
             metrics: metrics.clone(),
         };

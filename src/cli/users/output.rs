@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::clock::Timestamp;
+use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
 
 /// One user with everything.
@@ -58,6 +60,37 @@ pub(super) fn groups(groups: &[Group], as_json: bool) -> String {
     rows.extend(groups.iter().map(|group| {
         let precedence = group.precedence.map(|number| number.to_string()).unwrap_or_default();
         [group.name.clone(), precedence, shown(group.description.as_deref().unwrap_or_default())]
+    }));
+    table(&rows)
+}
+
+/// One line for each session.
+pub(super) fn sessions(sessions: &[StoredSession], as_json: bool) -> String {
+    if as_json {
+        let value = |session: &StoredSession| {
+            json!({
+                "id": session.session.id,
+                "began_at": session.created_at.to_text(),
+                "signed_in_at": Timestamp::from_seconds(session.session.auth_time).to_text(),
+                "used_at": session.used_at.to_text(),
+                "expires_at": session.expires_at.to_text(),
+                "clients": session.clients,
+                "address": session.seen.address,
+                "agent": session.seen.agent,
+            })
+        };
+        return pretty(&sessions.iter().map(value).collect());
+    }
+    let mut rows = vec![["SESSION", "SIGNED IN", "LAST USED", "ADDRESS", "CLIENTS", "BROWSER"].map(str::to_owned)];
+    rows.extend(sessions.iter().map(|session| {
+        [
+            session.session.id.clone(),
+            Timestamp::from_seconds(session.session.auth_time).to_text(),
+            session.used_at.to_text(),
+            session.seen.address.clone(),
+            session.clients.join(","),
+            shown(&session.seen.agent),
+        ]
     }));
     table(&rows)
 }

@@ -14,6 +14,7 @@ use crate::config::{self, MissingKeys};
 use crate::database::{Database, Others};
 use crate::user_pool::credential::password::{Hasher, Hashing, costs};
 use crate::user_pool::directory::attribute::Attributes;
+use crate::user_pool::management::sessions::Which;
 use crate::user_pool::management::{Group, Management, NewUser};
 use crate::user_pool::passwords::Passwords;
 use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
@@ -103,6 +104,25 @@ pub(crate) enum Stored {
         of: Of,
         /// The user name, or the `sub`.
         user: String,
+    },
+    /// Lists the browsers in which a user is signed in.
+    Sessions {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Signs a user out in one browser.
+    EndSession {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+        /// The session, as `sessions` lists it.
+        session: String,
+        /// Sign the user out in all browsers but this one.
+        #[arg(long)]
+        others: bool,
     },
     /// Deletes a user with all that belongs to this user.
     Delete {
@@ -218,6 +238,8 @@ impl Stored {
             | Self::Confirm { of, .. }
             | Self::Reset { of, .. }
             | Self::SignOut { of, .. }
+            | Self::Sessions { of, .. }
+            | Self::EndSession { of, .. }
             | Self::Delete { of, .. }
             | Self::Join { of, .. }
             | Self::Leave { of, .. }
@@ -255,6 +277,14 @@ impl Stored {
                 let (username, attributes, groups) = (user.clone(), attributes.clone(), groups.clone());
                 let added = users.add(NewUser { username, password, attributes, groups }, now).await?;
                 Ok(output::user(&added, json))
+            }
+            Self::Sessions { user, .. } => Ok(output::sessions(&users.sessions(user, now).await?, json)),
+            Self::EndSession { user, session, others, .. } => {
+                let which = if *others { Which::Others(session.clone()) } else { Which::This(session.clone()) };
+                if users.end_sessions(user, which, now).await? == 0 && !others {
+                    bail!("`{user}` has no session `{session}`");
+                }
+                Ok(String::new())
             }
             Self::Delete { user, .. } => {
                 users.delete(user).await?;

@@ -21,7 +21,7 @@ impl HostedUi {
     ) -> Result<WholeResponse, database::Error> {
         let visitor = self.visitor(headers).await?;
         let session = visitor.as_ref().map(|(session, _)| session);
-        Ok(match self.provider.authorize(form, session) {
+        Ok(match self.provider.authorize(form, session).await? {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
             Ok(Decision::NeedsSignIn { request, login_hint }) => {
                 self.ask(headers, Some(&request), login_hint.as_deref())

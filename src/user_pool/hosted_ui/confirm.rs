@@ -78,7 +78,7 @@ impl HostedUi {
         }
         let session = self.session(headers).await?;
         Ok(match session.filter(|session| session.id == id && session.subject == subject) {
-            Some(session) => reply::see_other(&self.provider.confirmed_location(&request, &session)),
+            Some(session) => reply::see_other(&self.provider.confirmed_location(&request, &session).await?),
             // The user whom the page named has signed out meanwhile, or somebody else has signed in.
             None => self.ask(headers, Some(&request), None),
         })

@@ -18,6 +18,7 @@ use crate::user_pool::hosted_ui::{csrf, refusal};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seal::Purpose;
+use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::{Outcome, state};
 use crate::user_pool::{reply, routes};
 
@@ -113,7 +114,9 @@ impl HostedUi {
         let known = self.known_browser(headers);
         let attempt = self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref());
         Ok(match attempt.await? {
-            Outcome::User(user) => self.signed_in(headers, &user, sent.request.as_ref()).await?,
+            Outcome::User(user) => {
+                self.signed_in(headers, &user, Seen::of(headers, client), sent.request.as_ref()).await?
+            }
             Outcome::Wrong => {
                 self.metrics.wrong_password.increment();
                 self.again(sent, Notice::Wrong)

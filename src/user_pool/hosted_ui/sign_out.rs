@@ -48,7 +48,7 @@ impl HostedUi {
                 let question = Question::SignOut { application: logout.client.as_deref() };
                 self.ask_to_sign_out(headers, view, logout.location, question)
             }
-            session => self.signed_out(view, session.as_ref(), logout.location.as_deref()),
+            session => self.signed_out(view, session.as_ref(), logout.location.as_deref()).await?,
         })
     }
 
@@ -86,7 +86,7 @@ impl HostedUi {
         Ok(match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => {
                 let (view, session) = (self.view(headers, None), self.session(headers).await?);
-                self.signed_out(view, session.as_ref(), sign_out.location.as_deref())
+                self.signed_out(view, session.as_ref(), sign_out.location.as_deref()).await?
             }
             Err(state::Refused::Expired(_)) => {
                 self.refused(headers, page::Refused::QuestionExpired, routes::SIGN_IN.to_owned())
@@ -95,9 +95,14 @@ impl HostedUi {
         })
     }
 
-    fn signed_out(&self, view: View<'_>, session: Option<&Session>, location: Option<&str>) -> WholeResponse {
+    async fn signed_out(
+        &self,
+        view: View<'_>,
+        session: Option<&Session>,
+        location: Option<&str>,
+    ) -> Result<WholeResponse, database::Error> {
         if let Some(session) = session {
-            self.sessions.end(session, self.clock.now());
+            self.sessions.end(session, self.clock.now()).await?;
         }
         let mut response = match location {
             Some(location) => reply::see_other(location),
@@ -112,7 +117,7 @@ impl HostedUi {
             }
         };
         response.headers_mut().append(header::SET_COOKIE, cookie::delete(&self.cookies.session));
-        response
+        Ok(response)
     }
 }
 

@@ -7,8 +7,9 @@ use crate::message::{WholeResponse, cookie};
 use crate::user_pool::directory::user::User;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::known::{self, KnownBrowser};
-use crate::user_pool::signin::sso::Session;
+use crate::user_pool::signin::sso::Begun;
 use crate::user_pool::{reply, routes};
 
 impl HostedUi {
@@ -17,6 +18,7 @@ impl HostedUi {
         &self,
         headers: &HeaderMap,
         user: &User,
+        seen: Seen,
         request: Option<&AuthorizationRequest>,
     ) -> Result<WholeResponse, database::Error> {
         self.metrics.signed_in.increment();
@@ -28,8 +30,8 @@ impl HostedUi {
             }
             request => {
                 let former = self.session(headers).await?;
-                let session = self.sessions.begin(user, former.as_ref(), now);
-                self.begin_session(&session, request)
+                let begun = self.sessions.begin(user, former.as_ref(), seen, now).await?;
+                self.begin_session(&begun, request).await?
             }
         };
         let known = KnownBrowser::of(user, self.known_browser(headers).as_ref(), now).seal(&self.seal);
@@ -38,14 +40,17 @@ impl HostedUi {
         Ok(response)
     }
 
-    fn begin_session(&self, session: &Session, request: Option<&AuthorizationRequest>) -> WholeResponse {
+    async fn begin_session(
+        &self,
+        begun: &Begun,
+        request: Option<&AuthorizationRequest>,
+    ) -> Result<WholeResponse, database::Error> {
         let mut response = match request {
-            Some(request) => reply::see_other(&self.provider.code_location(request, session)),
+            Some(request) => reply::see_other(&self.provider.code_location(request, &begun.session).await?),
             None => reply::see_other(routes::SIGN_IN),
         };
-        let value =
-            cookie::set(&self.cookies.session, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
+        let value = cookie::set(&self.cookies.session, begun.cookie.expose(), self.sessions.lifetime().as_secs());
         response.headers_mut().append(header::SET_COOKIE, value);
-        response
+        Ok(response)
     }
 }

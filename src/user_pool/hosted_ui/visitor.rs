@@ -16,6 +16,9 @@ use crate::user_pool::signin::known::KnownBrowser;
 use crate::user_pool::signin::sso::Session;
 use crate::user_pool::signin::state;
 
+/// Maximum number of session cookies of a request that are looked at.
+const COOKIES_MAX: usize = 4;
+
 impl HostedUi {
     /// The value that binds forms to the browser.
     pub(super) fn browser<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
@@ -61,9 +64,11 @@ impl HostedUi {
     pub(super) async fn visitor(&self, headers: &HeaderMap) -> Result<Option<(Session, Arc<User>)>, database::Error> {
         let now = self.clock.now();
         let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.session);
-        let Some(session) = named.filter_map(|(_, value)| self.sessions.open(value, now)).next() else {
-            return Ok(None);
-        };
-        Ok(self.provider.user(&session).await?.map(|user| (session, user)))
+        for (_, value) in named.take(COOKIES_MAX) {
+            if let Some(session) = self.sessions.open(value, now).await? {
+                return Ok(self.provider.user(&session).await?.map(|user| (session, user)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::PoisonError;
 
 use crate::clock::Timestamp;
+use crate::database;
 use crate::message::form::{self, Form};
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::error::{Error, PageError};
@@ -26,6 +27,13 @@ pub(crate) enum Decision {
     NeedsConfirmation(Box<AuthorizationRequest>),
 }
 
+/// The decision about a valid request.
+enum Decided<'s> {
+    /// The user is signed in, and is not asked.
+    Silently(Box<AuthorizationRequest>, &'s Session),
+    Asks(Decision),
+}
+
 /// The parameters that control whether the user is asked to sign in.
 struct Interaction {
     never_ask: bool,
@@ -40,7 +48,29 @@ impl Provider {
     /// # Errors
     ///
     /// [`PageError`] if the client does not exist or the redirect URI is not registered: then no redirect is allowed.
-    pub(crate) fn authorize(&self, form: &Form<'_>, session: Option<&Session>) -> Result<Decision, PageError> {
+    /// The outer error is that of the database.
+    pub(crate) async fn authorize(
+        &self,
+        form: &Form<'_>,
+        session: Option<&Session>,
+    ) -> Result<Result<Decision, PageError>, database::Error> {
+        match self.registered(form) {
+            Ok((client, redirect_uri)) => {
+                let state = form.one("state").unwrap_or_default();
+                Ok(Ok(match self.decide(form, client, redirect_uri, session) {
+                    Ok(Decided::Silently(request, session)) => {
+                        Decision::Code(self.code_location(&request, session).await?)
+                    }
+                    Ok(Decided::Asks(decision)) => decision,
+                    Err(error) => Decision::Refused(self.error_location(redirect_uri, state, error)),
+                }))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// The client of a request, and where its answer goes.
+    fn registered<'p, 'f>(&'p self, form: &'f Form<'_>) -> Result<(&'p Client, &'f str), PageError> {
         let field = |name| form.one(name).map_err(|_| PageError::Malformed);
         let client_id = field("client_id")?.ok_or(PageError::UnknownClient)?;
         let client = self.directory.client(client_id).ok_or(PageError::UnknownClient)?;
@@ -58,18 +88,16 @@ impl Provider {
             }
             return Err(PageError::UnknownRedirect);
         }
-        let state = form.one("state").unwrap_or_default();
-        let decided = self.decide(form, client, redirect_uri, session);
-        Ok(decided.unwrap_or_else(|error| Decision::Refused(self.error_location(redirect_uri, state, error))))
+        Ok((client, redirect_uri))
     }
 
-    fn decide(
+    fn decide<'s>(
         &self,
         form: &Form<'_>,
         client: &Client,
         redirect_uri: &str,
-        session: Option<&Session>,
-    ) -> Result<Decision, Error> {
+        session: Option<&'s Session>,
+    ) -> Result<Decided<'s>, Error> {
         let interaction = self.interaction(form)?;
         let request = request::read(form, client, redirect_uri, interaction.subject.clone())?;
         self.check_binding(client, &request)?;
@@ -80,17 +108,19 @@ impl Provider {
             Some(_) if client.is_unproven(redirect_uri) && interaction.never_ask => {
                 Err(Error::new("consent_required", "the user has to confirm"))
             }
-            Some(_) if client.is_unproven(redirect_uri) => Ok(Decision::NeedsConfirmation(Box::new(request))),
+            Some(_) if client.is_unproven(redirect_uri) => {
+                Ok(Decided::Asks(Decision::NeedsConfirmation(Box::new(request))))
+            }
             Some(session) => {
                 self.count_silent(&session.subject, client.id(), now)?;
                 self.metrics.signed_in_by_sso.increment();
-                Ok(Decision::Code(self.code_location(&request, session)))
+                Ok(Decided::Silently(Box::new(request), session))
             }
             None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
-            None => Ok(Decision::NeedsSignIn {
+            None => Ok(Decided::Asks(Decision::NeedsSignIn {
                 request: Box::new(request),
                 login_hint: one(form, "login_hint")?.map(str::to_owned),
-            }),
+            })),
         }
     }
 
@@ -169,10 +199,18 @@ impl Provider {
         !interaction.always_ask && is_young && is_wanted
     }
 
-    /// The redirect after the sign-in: with a code, or with an error if the request is for another user.
-    pub(crate) fn code_location(&self, request: &AuthorizationRequest, session: &Session) -> String {
+    /// The redirect after the sign-in: with a code, or with an error if the request is for another user, or if the session has ended.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn code_location(
+        &self,
+        request: &AuthorizationRequest,
+        session: &Session,
+    ) -> Result<String, database::Error> {
         if !request.is_for(&session.subject) {
-            return self.not_signed_in_location(request);
+            return Ok(self.not_signed_in_location(request));
         }
         let pending = Pending {
             grant: Grant {
@@ -188,18 +226,29 @@ impl Provider {
             code_challenge: request.code_challenge.clone(),
             nonce: request.nonce.clone(),
         };
-        let code = self.grants.issue(pending, self.clock.now());
-        self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref())
+        let code = self.grants.issue(pending, self.clock.now()).await?;
+        Ok(match code {
+            Some(code) => self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref()),
+            None => self.not_signed_in_location(request),
+        })
     }
 
     /// The redirect after the user has confirmed the request.
-    pub(crate) fn confirmed_location(&self, request: &AuthorizationRequest, session: &Session) -> String {
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn confirmed_location(
+        &self,
+        request: &AuthorizationRequest,
+        session: &Session,
+    ) -> Result<String, database::Error> {
         match self.count_silent(&session.subject, &request.client_id, self.clock.now()) {
             Ok(()) => {
                 self.metrics.signed_in_by_sso.increment();
-                self.code_location(request, session)
+                self.code_location(request, session).await
             }
-            Err(error) => self.error_location(&request.redirect_uri, request.state.as_deref(), error),
+            Err(error) => Ok(self.error_location(&request.redirect_uri, request.state.as_deref(), error)),
         }
     }
 

@@ -1,131 +1,148 @@
 //! Grants: what a relying party may access for a user, from the code to the last refresh token. Start at [`Grants`].
+//!
+//! A pool with a database has them there ([`stored`]). Without one, they are encrypted values ([`sealed`]).
 
-mod codes;
-mod families;
 pub(crate) mod record;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod rates;
+mod sealed;
+mod stored;
 
 use crate::clock::Timestamp;
+use crate::database;
 use crate::secret::Secret;
-use crate::user_pool::rate_limit::{Buckets, Limit};
+use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::seal::Seal;
+use crate::user_pool::seen::Seen;
 
-use codes::{Codes, RedeemedCodes};
-pub(crate) use families::RefreshToken;
-use families::{Families, UsedFamilies};
-use record::{Grant, Lifetimes, Pending, Presented, Redeemed, Refused};
-
-/// Limit on token requests of one user at one client. A browser causes one per sign-in and one per refresh.
-const TOKENS_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
-/// Maximum number of buckets.
-const BUCKETS_MAX: usize = 100_000;
+use record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed};
+pub(crate) use sealed::GrantMemory;
+use sealed::SealedGrants;
+use stored::StoredGrants;
 
 /// Codes and refresh tokens.
 #[derive(Debug)]
-pub(crate) struct Grants {
-    codes: Codes,
-    families: Families,
-    rates: Arc<Mutex<Buckets>>,
+pub(crate) enum Grants {
+    Sealed(SealedGrants),
+    Stored(StoredGrants),
 }
 
-/// What is remembered of codes and refresh tokens. A clone is the same memory.
-#[derive(Clone, Debug)]
-pub(crate) struct GrantMemory {
-    codes: Arc<RedeemedCodes>,
-    families: Arc<UsedFamilies>,
-    rates: Arc<Mutex<Buckets>>,
+/// A refresh token that was read and not used up.
+#[derive(Debug)]
+pub(crate) enum RefreshToken {
+    Sealed(sealed::RefreshToken),
+    Stored(stored::StoredToken),
 }
 
-impl Default for GrantMemory {
-    fn default() -> Self {
-        let rates = Arc::new(Mutex::new(Buckets::new(TOKENS_PER_USER_AND_CLIENT, BUCKETS_MAX)));
-        Self { codes: Arc::default(), families: Arc::default(), rates }
+impl RefreshToken {
+    /// What it is for.
+    pub(crate) fn grant(&self) -> &Grant {
+        match self {
+            Self::Sealed(token) => token.grant(),
+            Self::Stored(token) => token.grant(),
+        }
     }
 }
 
 impl Grants {
-    /// Uses `memory`, which other configurations of this process use as well.
-    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, memory: GrantMemory) -> Self {
-        let GrantMemory { codes, families, rates } = memory;
-        Self { codes: Codes::new(seal.clone(), codes), families: Families::new(seal, lifetimes, families), rates }
+    /// Uses `memory`, which other configurations of this process use as well, and the database, if the pool has one.
+    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, memory: GrantMemory, stored: Option<&StoredUsers>) -> Self {
+        match stored {
+            Some(stored) => Self::Stored(StoredGrants::new(stored, lifetimes, memory.rates)),
+            None => Self::Sealed(SealedGrants::new(seal, lifetimes, memory)),
+        }
     }
 
-    /// Issues a code.
-    pub(crate) fn issue(&self, pending: Pending, now: Timestamp) -> Secret<String> {
-        self.codes.issue(pending, now)
+    /// Issues a code. `None` if the session has ended meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn issue(
+        &self,
+        pending: Pending,
+        now: Timestamp,
+    ) -> Result<Option<Secret<String>>, database::Error> {
+        match self {
+            Self::Sealed(sealed) => Ok(Some(sealed.issue(pending, now))),
+            Self::Stored(stored) => stored.issue(pending, now).await,
+        }
     }
 
     /// Redeems a code. Works once.
     ///
     /// # Errors
     ///
-    /// See [`Refused`].
-    pub(crate) fn redeem(&self, presented: &Presented<'_>, now: Timestamp) -> Result<Redeemed, Refused> {
-        let code = self.codes.open(presented.code).ok_or(Refused::Invalid)?;
-        let count = |grant: &Grant| self.count(grant, now);
-        match self.codes.take(code, presented, now, count)? {
-            codes::Taken::Pending { pending, family } => {
-                let refresh_token = self.families.begin(&family, &pending.grant, now);
-                Ok(Redeemed { grant: pending.grant, nonce: pending.nonce, family, refresh_token })
-            }
-            codes::Taken::Before { family, pending } => {
-                // RFC 6749 §4.1.2.
-                self.families.revoke(&family, &pending.grant, now);
-                Err(Refused::Reused)
-            }
-            codes::Taken::Nothing => Err(Refused::Invalid),
+    /// See [`Fault`].
+    pub(crate) async fn redeem(
+        &self,
+        presented: &Presented<'_>,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<Redeemed, Fault> {
+        match self {
+            Self::Sealed(sealed) => Ok(sealed.redeem(presented, now)?),
+            Self::Stored(stored) => stored.redeem(presented, seen, now).await,
         }
     }
 
     /// What a code of this pool is for. It may have expired or been used; it is not used up.
-    pub(crate) fn grant_of_code(&self, code: &str) -> Option<Grant> {
-        self.codes.open(code).map(|code| code.pending.grant)
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn grant_of_code(&self, code: &str) -> Result<Option<Grant>, database::Error> {
+        match self {
+            Self::Sealed(sealed) => Ok(sealed.grant_of_code(code)),
+            Self::Stored(stored) => stored.grant_of_code(code).await,
+        }
     }
 
     /// Reads a refresh token of this client. It is not used up. `scope` is the requested scope, if the request has one.
     ///
     /// # Errors
     ///
-    /// See [`Refused`].
-    pub(crate) fn open_refresh_token(
+    /// See [`Fault`].
+    pub(crate) async fn open_refresh_token(
         &self,
         token: &str,
         client_id: &str,
         scope: Option<&str>,
         now: Timestamp,
-    ) -> Result<RefreshToken, Refused> {
-        self.families.open(token, client_id, scope, now)
+    ) -> Result<RefreshToken, Fault> {
+        match self {
+            Self::Sealed(sealed) => Ok(RefreshToken::Sealed(sealed.open_refresh_token(token, client_id, scope, now)?)),
+            Self::Stored(stored) => Ok(RefreshToken::Stored(stored.open(token, client_id, scope, now).await?)),
+        }
     }
 
     /// Uses a refresh token and issues the next one.
     ///
     /// # Errors
     ///
-    /// See [`Refused`].
-    pub(crate) fn refresh(&self, token: RefreshToken, now: Timestamp) -> Result<Redeemed, Refused> {
-        self.families.rotate(token, now, |grant| self.count(grant, now))
+    /// See [`Fault`].
+    pub(crate) async fn refresh(&self, token: RefreshToken, seen: Seen, now: Timestamp) -> Result<Redeemed, Fault> {
+        match (self, token) {
+            (Self::Sealed(sealed), RefreshToken::Sealed(token)) => Ok(sealed.refresh(token, now)?),
+            (Self::Stored(stored), RefreshToken::Stored(token)) => stored.refresh(token, seen, now).await,
+            _ => Err(record::Refused::Invalid.into()),
+        }
     }
 
     /// Whether a family is revoked. `owner` is [`Grant::owner`].
-    pub(crate) fn is_revoked(&self, owner: (&str, &str), family: &str, now: Timestamp) -> bool {
-        self.families.is_revoked(&owner, family, now)
-    }
-
-    /// Counts a request that is about to be given tokens. One that is not is not counted: whoever has found a code or refresh token
-    /// that is worth nothing any more could use up the requests of its user.
-    fn count(&self, grant: &Grant, now: Timestamp) -> Result<(), Refused> {
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = rates.key(&grant.owner());
-        let wait = rates.wait(key, now);
-        if !wait.is_zero() {
-            return Err(Refused::TooMany(wait));
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn is_revoked(
+        &self,
+        owner: (&str, &str),
+        family: &str,
+        now: Timestamp,
+    ) -> Result<bool, database::Error> {
+        match self {
+            Self::Sealed(sealed) => Ok(sealed.is_revoked(owner, family, now)),
+            Self::Stored(stored) => stored.is_revoked(family, now).await,
         }
-        rates.take(key, now);
-        Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

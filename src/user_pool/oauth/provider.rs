@@ -14,7 +14,6 @@ use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::Grants;
-use crate::user_pool::oauth::grant::record::Lifetimes;
 use crate::user_pool::oauth::issuer::Issuer;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::rate_limit::Buckets;
@@ -48,6 +47,7 @@ pub(crate) struct Parts {
     /// The issuer.
     pub(crate) url: Arc<str>,
     pub(crate) seal: Seal,
+    pub(crate) grants: Grants,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) failures: Arc<Failures>,
@@ -58,10 +58,8 @@ pub(crate) struct Parts {
 impl Provider {
     /// Creates the provider.
     pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
-        let Parts { url, seal, directory, sessions, failures, clock, metrics } = parts;
-        let issuer = Issuer::new(settings, url, seal.clone());
-        let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
-        let grants = Grants::new(seal, lifetimes, memory.grants.clone());
+        let Parts { url, seal, grants, directory, sessions, failures, clock, metrics } = parts;
+        let issuer = Issuer::new(settings, url, seal);
         let PoolMemory { silent, secrets, logged, .. } = memory.clone();
         Self { issuer, grants, directory, sessions, silent, secrets, logged, failures, clock, metrics }
     }

@@ -6,17 +6,19 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::clock::Timestamp;
+use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::client_auth::{self, Caller};
 use crate::user_pool::oauth::error::Error;
-use crate::user_pool::oauth::grant::record::{Grant, Presented, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Fault, Grant, Presented, Redeemed, Refused};
 use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::oauth::request;
 use crate::user_pool::reply;
+use crate::user_pool::seen::Seen;
 use crate::user_pool::settings::Pkce;
 
 const NOT_VALID: Error =
@@ -33,15 +35,22 @@ impl Provider {
         let client = client_auth::authenticate(headers, form, &self.directory, caller, |client, secret| {
             self.secrets.check(client, secret, caller.address(), now)
         })?;
+        let seen = Seen::of(headers, caller.address());
         match one(form, "grant_type")? {
-            Some("authorization_code") => self.by_code(&client, form, now).await,
-            Some("refresh_token") => self.by_refresh_token(&client, form, now).await,
+            Some("authorization_code") => self.by_code(&client, form, seen, now).await,
+            Some("refresh_token") => self.by_refresh_token(&client, form, seen, now).await,
             Some(_) => Err(Error::new("unsupported_grant_type", "authorization_code and refresh_token are supported")),
             None => Err(Error::request("grant_type is missing")),
         }
     }
 
-    async fn by_code(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+    async fn by_code(
+        &self,
+        client: &Client,
+        form: &Form<'_>,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<WholeResponse, Error> {
         let presented = Presented {
             code: one(form, "code")?.ok_or(Error::request("code is missing"))?,
             client_id: client.id(),
@@ -57,11 +66,11 @@ impl Provider {
             return Err(NOT_VALID);
         }
         // Before the code is used up: if the database fails, the client can try again.
-        let user = match self.grants.grant_of_code(presented.code) {
+        let user = match self.stored(self.grants.grant_of_code(presented.code).await)? {
             Some(grant) => self.user_of(&grant).await?,
             None => None,
         };
-        let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
+        let redeemed = self.grants.redeem(&presented, seen, now).await.map_err(|fault| self.refused(fault, client))?;
         check_resource(resource, &redeemed.grant, client)?;
         // The user signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
@@ -73,11 +82,17 @@ impl Provider {
         Ok(answer)
     }
 
-    async fn by_refresh_token(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+    async fn by_refresh_token(
+        &self,
+        client: &Client,
+        form: &Form<'_>,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<WholeResponse, Error> {
         let token = one(form, "refresh_token")?.ok_or(Error::request("refresh_token is missing"))?;
         let (wanted, resource) = (one(form, "scope")?, request::resource(form, client)?);
-        let refused = |refused| self.refused(refused, client);
-        let token = self.grants.open_refresh_token(token, client.id(), wanted, now).map_err(refused)?;
+        let refused = |fault| self.refused(fault, client);
+        let token = self.grants.open_refresh_token(token, client.id(), wanted, now).await.map_err(refused)?;
         check_resource(resource, token.grant(), client).map_err(|_| NOT_VALID)?;
         // A token that is not in force is not used up: a configuration that is taken back may put it in force again.
         if !token.grant().has("offline_access") && self.sessions.has_ended(token.grant().session(), now) {
@@ -85,7 +100,7 @@ impl Provider {
             return Err(NOT_VALID);
         }
         let user = self.user_of(token.grant()).await?.ok_or(NOT_VALID)?;
-        let redeemed = self.grants.refresh(token, now).map_err(refused)?;
+        let redeemed = self.grants.refresh(token, seen, now).await.map_err(refused)?;
         // RFC 6749 §6: the requested scope may be smaller than the granted one, but not larger.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
         let answer = self.answer(client, (&redeemed, &user), scope, now);
@@ -95,11 +110,7 @@ impl Provider {
 
     /// The user of a grant. `None` if the user does not exist any more, was disabled, or has another password.
     async fn user_of(&self, grant: &Grant) -> Result<Option<Arc<User>>, Error> {
-        let found = self.directory.user(&grant.subject, &grant.fingerprint).await;
-        found.map_err(|error| {
-            self.failures.report(&error);
-            Error::unavailable()
-        })
+        self.stored(self.directory.user(&grant.subject, &grant.fingerprint).await)
     }
 
     fn answer(
@@ -136,7 +147,22 @@ impl Provider {
         reply::json(StatusCode::OK, &body)
     }
 
-    fn refused(&self, refused: Refused, client: &Client) -> Error {
+    /// What the database answers. Its failure is reported.
+    pub(super) fn stored<T>(&self, answer: Result<T, database::Error>) -> Result<T, Error> {
+        answer.map_err(|error| {
+            self.failures.report(&error);
+            Error::unavailable()
+        })
+    }
+
+    fn refused(&self, fault: Fault, client: &Client) -> Error {
+        let refused = match fault {
+            Fault::Refused(refused) => refused,
+            Fault::Database(error) => {
+                self.failures.report(&error);
+                return Error::unavailable();
+            }
+        };
         match refused {
             Refused::Invalid => NOT_VALID,
             Refused::Scope => Error::new("invalid_scope", "more is asked for than was granted"),

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::clock::Timestamp;
 use crate::database;
 use crate::identity::Claims;
 use crate::message::WholeResponse;
@@ -28,7 +29,7 @@ impl Provider {
         let Some(token) = bearer(headers).or(in_form) else {
             return Ok(refused(StatusCode::UNAUTHORIZED, r#"Bearer realm="userinfo""#));
         };
-        let user = match self.reader(token) {
+        let user = match self.reader(token).await? {
             Some(reader) => {
                 let user = self.directory.user(&reader.subject, &reader.fingerprint).await?;
                 user.map(|user| (user, reader.scope))
@@ -47,23 +48,28 @@ impl Provider {
     }
 
     /// What an access token that is in force says.
-    fn reader(&self, token: &str) -> Option<Reader> {
+    async fn reader(&self, token: &str) -> Result<Option<Reader>, database::Error> {
         let now = self.clock.now();
+        let Some((reader, client_id, family)) = self.read(token, now) else { return Ok(None) };
+        let is_revoked = self.grants.is_revoked((&reader.subject, &client_id), &family, now).await?;
+        Ok((!is_revoked).then_some(reader))
+    }
+
+    /// The same, with the client and the family, which may be revoked.
+    fn read(&self, token: &str, now: Timestamp) -> Option<(Reader, String, String)> {
         let (token, inside) = self.issuer.read_access_token(token, now)?;
         let text = |name: &str| token.get(name)?.as_str();
         let (subject, client_id) = (text("sub")?, text("client_id")?);
         // A client that was removed from the configuration has no access any more.
         self.directory.client(client_id)?;
-        if self.grants.is_revoked((subject, client_id), &inside.family, now) {
-            return None;
-        }
         if let Some(id) = &inside.session_id
             && self.sessions.has_ended(Key { subject, id, auth_time: token.get("auth_time")?.as_u64()? }, now)
         {
             return None;
         }
         let (subject, scope) = (subject.to_owned(), text("scope")?.to_owned());
-        Some(Reader { subject, fingerprint: inside.fingerprint, scope })
+        let reader = Reader { subject, fingerprint: inside.fingerprint, scope };
+        Some((reader, client_id.to_owned(), inside.family))
     }
 }
 

@@ -9,6 +9,7 @@ mod logout;
 mod resources;
 mod sign_in;
 mod stored;
+mod stored_sessions;
 mod strict_reading;
 mod token;
 

@@ -1,24 +1,29 @@
 //! The single-sign-on session of the pool. With it, a browser needs no password for the second relying party.
 //!
-//! The session is stored in an encrypted cookie, so it survives a restart, and replicas share it. This process remembers the
-//! sessions that ended by a sign-out. It then refuses copies of the cookie and the codes and tokens of such a session. This
-//! knowledge is kept when the configuration changes, and lost at a restart.
+//! A pool with a database has its sessions there ([`stored`]). Without one, a session is an encrypted cookie ([`sealed`]).
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod rows;
+mod sealed;
+mod stored;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::crypto::octets;
+use crate::database::Error;
+use crate::secret::Secret;
+use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::user::User;
-use crate::user_pool::retention::Retention;
-use crate::user_pool::seal::{Purpose, Seal};
-use crate::user_pool::shares::{Bounds, Found, Shares};
+use crate::user_pool::seal::Seal;
+use crate::user_pool::seen::Seen;
 
-/// Maximum number of remembered ended sessions, per user and in total. If an entry of a user is evicted, every session of this
-/// user that began before it counts as ended.
-const ENDED: Bounds = Bounds { per_owner: 256, total: 100_000 };
+pub(crate) use rows::{Rows, StoredSession, Which};
+pub(crate) use sealed::EndedSessions;
+use sealed::SealedSessions;
+use stored::StoredSessions;
 
 /// A session of a user in one browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,35 +51,47 @@ impl Session {
     fn key(&self) -> Key<'_> {
         Key { subject: &self.subject, id: &self.id, auth_time: self.auth_time }
     }
-}
 
-/// Encrypts, decrypts and ends sessions.
-#[derive(Debug)]
-pub(crate) struct Sessions {
-    seal: Seal,
-    lifetime: Duration,
-    ended: Arc<EndedSessions>,
-}
-
-/// The sessions that ended by a sign-out.
-#[derive(Debug)]
-pub(crate) struct EndedSessions {
-    sessions: Mutex<Shares<()>>,
-    /// How long an ended session is remembered: as long as its cookie or a token of it can be valid.
-    retention: Retention,
-}
-
-impl Default for EndedSessions {
-    fn default() -> Self {
-        Self { sessions: Mutex::new(Shares::new(ENDED)), retention: Retention::default() }
+    /// Whether it is over. A lifetime that has become shorter applies to sessions that began before. One that has become longer does not.
+    fn is_over(&self, lifetime: Duration, now: Timestamp) -> bool {
+        self.expires_at <= now.seconds() || Timestamp::from_seconds(self.auth_time) + lifetime <= now
     }
 }
 
+/// A session that has just begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) session: Session,
+    /// The value of the cookie. It is a new one at every authentication.
+    pub(crate) cookie: Secret<String>,
+}
+
+/// Begins, finds and ends sessions.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    lifetime: Duration,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sealed(SealedSessions),
+    Stored(StoredSessions),
+}
+
 impl Sessions {
-    /// Creates sessions with this lifetime. Their tokens live for at most `token_lifetime`.
-    pub(crate) fn new(seal: Seal, lifetime: Duration, token_lifetime: Duration, ended: Arc<EndedSessions>) -> Self {
-        ended.retention.cover(lifetime.max(token_lifetime));
-        Self { seal, lifetime, ended }
+    /// Creates sessions with this lifetime. Their tokens live for at most `token_lifetime`. `ended` is used only without a database.
+    pub(crate) fn new(
+        seal: Seal,
+        (lifetime, token_lifetime): (Duration, Duration),
+        ended: Arc<EndedSessions>,
+        stored: Option<&StoredUsers>,
+    ) -> Self {
+        let kind = match stored {
+            Some(stored) => Kind::Stored(StoredSessions::new(stored)),
+            None => Kind::Sealed(SealedSessions::new(seal, lifetime, token_lifetime, ended)),
+        };
+        Self { lifetime, kind }
     }
 
     /// The lifetime of a session.
@@ -84,50 +101,72 @@ impl Sessions {
 
     /// Starts a session for a user who has just signed in. A former session of the same user continues with the same id, so
     /// that a sign-out also ends the tokens that were issued in it. A former session of another user is ended.
-    pub(crate) fn begin(&self, user: &User, former: Option<&Session>, now: Timestamp) -> Session {
-        let id = match former {
-            Some(former) if former.subject == user.subject() => former.id.clone(),
-            Some(former) => {
-                self.end(former, now);
-                octets::token()
-            }
-            None => octets::token(),
-        };
-        Session {
-            id,
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn begin(
+        &self,
+        user: &User,
+        former: Option<&Session>,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<Begun, Error> {
+        let continued = former.filter(|former| former.subject == user.subject());
+        let session = Session {
+            id: continued.map_or_else(octets::token, |former| former.id.clone()),
             subject: user.subject().to_owned(),
             fingerprint: user.fingerprint().to_owned(),
             auth_time: now.seconds(),
             expires_at: (now + self.lifetime).seconds(),
+        };
+        let ended = former.filter(|_| continued.is_none());
+        match &self.kind {
+            Kind::Sealed(sealed) => {
+                if let Some(ended) = ended {
+                    sealed.end(ended, now);
+                }
+                let cookie = Secret::new(sealed.seal(&session));
+                Ok(Begun { session, cookie })
+            }
+            Kind::Stored(stored) => stored.begin(session, ended.map(|ended| ended.id.clone()), seen, now).await,
         }
     }
 
-    /// The cookie's value.
-    pub(crate) fn seal(&self, session: &Session) -> String {
-        self.seal.seal(Purpose::SingleSignOn, session)
+    /// The session of a cookie. `None` if it has expired or ended.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn open(&self, cookie: &str, now: Timestamp) -> Result<Option<Session>, Error> {
+        let session = match &self.kind {
+            Kind::Sealed(sealed) => sealed.open(cookie, now),
+            Kind::Stored(stored) => stored.open(cookie, now).await?,
+        };
+        Ok(session.filter(|session| !session.is_over(self.lifetime, now)))
     }
 
-    /// The session in the value of a cookie. `None` if it has expired or ended. A lifetime that has become shorter applies to sessions
-    /// that began before. One that has become longer does not.
-    pub(crate) fn open(&self, cookie: &str, now: Timestamp) -> Option<Session> {
-        let session: Session = self.seal.open(Purpose::SingleSignOn, cookie)?;
-        let is_too_old = Timestamp::from_seconds(session.auth_time) + self.lifetime <= now;
-        let is_over = session.expires_at <= now.seconds() || is_too_old || self.has_ended(session.key(), now);
-        (!is_over).then_some(session)
+    /// Ends a session, including all copies of its cookie, and what was issued in it without `offline_access`.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn end(&self, session: &Session, now: Timestamp) -> Result<(), Error> {
+        match &self.kind {
+            Kind::Sealed(sealed) => {
+                sealed.end(session, now);
+                Ok(())
+            }
+            Kind::Stored(stored) => stored.end(&session.id, now).await,
+        }
     }
 
-    /// Ends a session, including all copies of its cookie.
-    pub(crate) fn end(&self, session: &Session, now: Timestamp) {
-        let mut ended = self.ended.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let born = Timestamp::from_seconds(session.auth_time);
-        let until = now + self.ended.retention.duration();
-        ended.put(&session.subject, &session.id, (born, until), (), now);
-    }
-
-    /// Whether the user signed out of this session.
+    /// Whether the user signed out of this session, as far as codes and tokens do not know it by themselves: those of a database end in the
+    /// same transaction as their session.
     pub(crate) fn has_ended(&self, session: Key<'_>, now: Timestamp) -> bool {
-        let mut ended = self.ended.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let born = Timestamp::from_seconds(session.auth_time);
-        !matches!(ended.find(&session.subject, &session.id, born, now), Found::Never)
+        match &self.kind {
+            Kind::Sealed(sealed) => sealed.has_ended(session, now),
+            Kind::Stored(_) => false,
+        }
     }
 }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::octets;
+use crate::database;
 use crate::secret::Secret;
 use crate::user_pool::signin::sso::Key;
 
@@ -59,6 +63,28 @@ pub(crate) struct Pending {
     pub(crate) nonce: Option<String>,
 }
 
+impl Pending {
+    /// Whether a token request is by the client that asked for the code.
+    pub(super) fn fits(&self, presented: &Presented<'_>) -> bool {
+        self.grant.client_id == presented.client_id
+            && self.redirect_uri == presented.redirect_uri
+            && fits_verifier(self.code_challenge.as_deref(), presented.code_verifier)
+    }
+}
+
+/// RFC 7636 §4.6. A verifier without a challenge is refused as well: the challenge may have been taken out of the request
+/// (RFC 9700 §4.8.2, "PKCE downgrade").
+fn fits_verifier(challenge: Option<&str>, verifier: Option<&str>) -> bool {
+    match (challenge, verifier) {
+        (Some(challenge), Some(verifier)) => {
+            let expected = URL_SAFE_NO_PAD.encode(octets::sha256(verifier.as_bytes()));
+            octets::equal(expected.as_bytes(), challenge.as_bytes())
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// The parameters of a token request that redeems a code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presented<'a> {
@@ -94,4 +120,15 @@ pub(crate) enum Refused {
     /// Too many token requests for one user at one client. The code or token was not used up.
     #[error("too many token requests")]
     TooMany(Duration),
+}
+
+/// Why nothing is issued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The client is refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The database fails. Nothing was used up.
+    #[error("the database fails")]
+    Database(#[from] database::Error),
 }

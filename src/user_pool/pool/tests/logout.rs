@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::user_pool::UserName;
+use crate::user_pool::seen::Seen;
 
 const BYE: &str = "https://app.example.com/bye";
 
@@ -146,17 +147,17 @@ async fn one_users_sign_outs_do_not_bring_anothers_session_back() {
     let bob = UserName::parse("bob").expect("a name");
     let bob = directory.user_named(&bob).await.expect("no database").expect("bob");
     let sessions = &fixture.pool.ui.sessions;
-    let mut first = None;
+    let (mut first, seen) = (None, Seen { address: String::new(), agent: String::new() });
     for _ in 0..101_500 {
         fixture.clock.advance(Duration::from_millis(1));
-        let session = sessions.begin(&bob, None, fixture.clock.now());
-        sessions.end(&session, fixture.clock.now());
-        first.get_or_insert(session);
+        let begun = sessions.begin(&bob, None, seen.clone(), fixture.clock.now()).await.expect("no database");
+        sessions.end(&begun.session, fixture.clock.now()).await.expect("no database");
+        first.get_or_insert(begun);
     }
     alice.cookies = copied;
     assert!(!is_signed_in(&mut alice).await, "the signed-out session of another user stays ended");
-    let first = sessions.seal(&first.expect("the first of bob's"));
-    assert!(sessions.open(&first, fixture.clock.now()).is_none(), "and so does every one of the same user");
+    let first = sessions.open(first.expect("the first of bob's").cookie.expose(), fixture.clock.now()).await;
+    assert!(first.expect("no database").is_none(), "and so does every one of the same user");
     fixture.advance(1);
     assert!(fixture.browser().sign_in("bob", "battery staple").await.query("code").is_some(), "who can sign in again");
 }

@@ -9,15 +9,15 @@ use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
 
 /// A pool with Grace in its database, and the database.
-struct Stored {
-    fixture: Fixture,
-    users: Management,
+pub(super) struct Stored {
+    pub(super) fixture: Fixture,
+    pub(super) users: Management,
     database: Arc<Database>,
     _directory: Directory,
 }
 
 impl Stored {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let directory = temporary_directory("pool-stored");
         let database = Database::open(&directory.join("pool.db"), MIGRATIONS, Others::Nobody, START);
         let database = Arc::new(database.expect("a database"));
@@ -53,6 +53,14 @@ impl Stored {
         let (records, subject) = (Records { pool: "demo".into() }, subject.to_owned());
         let set = self.database.write(move |on| records.set_status(on, &subject, status, START)).await;
         set.expect("set");
+    }
+
+    /// The same configuration and database in a new process.
+    pub(super) fn restarted(&self) -> Fixture {
+        let (clock, hand) = Clock::manual(self.fixture.clock.now());
+        let records = Records { pool: "demo".into() };
+        let stored = StoredUsers { database: Arc::clone(&self.database), records };
+        Fixture::of_store(self.fixture.settings.clone(), (PoolMemory::default(), clock), hand, Some(stored))
     }
 
     /// Makes every read of users fail, or work again.

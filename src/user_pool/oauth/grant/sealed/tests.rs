@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -9,13 +11,13 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 const LIFETIMES: Lifetimes = Lifetimes { access: Duration::from_secs(3600), refresh: LIFETIME };
 
-fn grants() -> Grants {
+fn grants() -> SealedGrants {
     grants_with(LIFETIMES, &GrantMemory::default())
 }
 
-fn grants_with(lifetimes: Lifetimes, memory: &GrantMemory) -> Grants {
+fn grants_with(lifetimes: Lifetimes, memory: &GrantMemory) -> SealedGrants {
     let seal = Seal::new([aead::Key::new(&Secret::new([7; 32]))].into(), "https://login.example".into());
-    Grants::new(seal, lifetimes, memory.clone())
+    SealedGrants::new(seal, lifetimes, memory.clone())
 }
 
 fn grant_of(subject: &str) -> Grant {
@@ -30,18 +32,18 @@ fn grant_of(subject: &str) -> Grant {
     }
 }
 
-fn issue_to(grants: &Grants, subject: &str, now: Timestamp) -> Secret<String> {
+fn issue_to(grants: &SealedGrants, subject: &str, now: Timestamp) -> Secret<String> {
     let code_challenge = Some(URL_SAFE_NO_PAD.encode(octets::sha256(b"verifier")));
     let grant = grant_of(subject);
     grants.issue(Pending { grant, redirect_uri: "https://app/cb".into(), code_challenge, nonce: None }, now)
 }
 
-fn issue(grants: &Grants, now: Timestamp) -> Secret<String> {
+fn issue(grants: &SealedGrants, now: Timestamp) -> Secret<String> {
     issue_to(grants, "alice", now)
 }
 
 fn redeem_with(
-    grants: &Grants,
+    grants: &SealedGrants,
     code: &Secret<String>,
     verifier: Option<&str>,
     now: Timestamp,
@@ -51,11 +53,11 @@ fn redeem_with(
     grants.redeem(&presented, now)
 }
 
-fn redeem(grants: &Grants, code: &Secret<String>, now: Timestamp) -> Result<Redeemed, Refused> {
+fn redeem(grants: &SealedGrants, code: &Secret<String>, now: Timestamp) -> Result<Redeemed, Refused> {
     redeem_with(grants, code, Some("verifier"), now)
 }
 
-fn refresh(grants: &Grants, token: &Secret<String>, now: Timestamp) -> Result<Secret<String>, Refused> {
+fn refresh(grants: &SealedGrants, token: &Secret<String>, now: Timestamp) -> Result<Secret<String>, Refused> {
     let token = grants.open_refresh_token(token.expose(), "app", None, now)?;
     grants.refresh(token, now).map(|redeemed| redeemed.refresh_token)
 }

@@ -99,7 +99,7 @@ impl Codes {
             Found::Never if !is_alive(made_at, now) => return Ok(Taken::Nothing),
             Found::Never => {}
         }
-        let fits = fits(&pending, presented);
+        let fits = pending.fits(presented);
         if fits {
             count(&pending.grant)?;
         }
@@ -112,23 +112,4 @@ impl Codes {
 /// different clock.
 fn is_alive(made_at: Timestamp, now: Timestamp) -> bool {
     now.since(made_at) < LIFETIME && made_at.since(now) < LIFETIME
-}
-
-fn fits(pending: &Pending, presented: &Presented<'_>) -> bool {
-    pending.grant.client_id == presented.client_id
-        && pending.redirect_uri == presented.redirect_uri
-        && fits_verifier(pending.code_challenge.as_deref(), presented.code_verifier)
-}
-
-/// RFC 7636 §4.6. A verifier without a challenge is refused as well: the challenge may have been taken out of the request
-/// (RFC 9700 §4.8.2, "PKCE downgrade").
-fn fits_verifier(challenge: Option<&str>, verifier: Option<&str>) -> bool {
-    match (challenge, verifier) {
-        (Some(challenge), Some(verifier)) => {
-            let expected = URL_SAFE_NO_PAD.encode(octets::sha256(verifier.as_bytes()));
-            octets::equal(expected.as_bytes(), challenge.as_bytes())
-        }
-        (None, None) => true,
-        _ => false,
-    }
 }

@@ -1,0 +1,38 @@
+//! How what was issued to a user ends: rows of sessions, codes and families of refresh tokens that belong together.
+//!
+//! Each method is part of the transaction of somebody else.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::database::{Error, Transaction, Value};
+
+/// What was issued in one pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Issued {
+    pool: Arc<str>,
+}
+
+impl Issued {
+    /// Of the pool with this name in the configuration.
+    pub(crate) fn new(pool: Arc<str>) -> Self {
+        Self { pool }
+    }
+
+    /// Ends a session of a browser, its codes, and its families that do not outlive it (`offline_access`). `false` if there is no such session.
+    pub(crate) fn end_session(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
+        let key = [Value::from(&*self.pool), id.into()];
+        let was_there = on.execute("DELETE FROM sso WHERE pool = ?1 AND id = ?2", &key)? == 1;
+        on.execute("DELETE FROM grants WHERE pool = ?1 AND session_id = ?2 AND family IS NULL", &key)?;
+        let sql = "UPDATE families SET revoked_at = ?3 \
+                   WHERE pool = ?1 AND session_id = ?2 AND is_offline = 0 AND revoked_at IS NULL";
+        on.execute(sql, &[Value::from(&*self.pool), id.into(), now.into()])?;
+        Ok(was_there)
+    }
+
+    /// Ends a family. `false` if there is none, or if it has ended before.
+    pub(crate) fn end_family(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
+        let sql = "UPDATE families SET revoked_at = ?3 WHERE pool = ?1 AND id = ?2 AND revoked_at IS NULL";
+        Ok(on.execute(sql, &[Value::from(&*self.pool), id.into(), now.into()])? == 1)
+    }
+}

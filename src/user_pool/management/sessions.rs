@@ -1,0 +1,41 @@
+//! The browsers in which a user is signed in.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::management::{Error, Management};
+pub(crate) use crate::user_pool::signin::sso::{StoredSession, Which};
+
+use crate::user_pool::signin::sso::Rows;
+
+impl Management {
+    /// The sessions of a user at the pool, the last used first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user.
+    pub(crate) async fn sessions(&self, who: &str, now: Timestamp) -> Result<Vec<StoredSession>, Error> {
+        let user = self.show(who).await?;
+        let (rows, subject) = (self.session_rows(), user.subject.clone());
+        let sessions = self.0.database.read(move |on| rows.of_subject(on, &subject, now)).await?;
+        let Some(user) = User::stored(user) else { return Ok(Vec::new()) };
+        // Those that began before a new password are over.
+        let is_good = |session: &StoredSession| session.session.fingerprint == user.fingerprint();
+        Ok(sessions.into_iter().filter(|session| user.is_enabled() && is_good(session)).collect())
+    }
+
+    /// Ends sessions of a user, and the tokens that were issued in them without `offline_access`. Returns how many sessions it were.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user.
+    pub(crate) async fn end_sessions(&self, who: &str, which: Which, now: Timestamp) -> Result<usize, Error> {
+        let (rows, subject) = (self.session_rows(), self.show(who).await?.subject);
+        Ok(self.0.database.write(move |on| rows.end_of(on, &subject, &which, now)).await?)
+    }
+
+    fn session_rows(&self) -> Rows {
+        Rows::new(Arc::clone(&self.0.records.pool))
+    }
+}
