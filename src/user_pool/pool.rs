@@ -63,7 +63,8 @@ impl UserPool {
         let grants = memory.grants.clone();
         let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
         let grants = Grants::new(seal.clone(), lifetimes, grants, stored.as_ref());
-        let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone(), stored));
+        let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored);
+        let directory = Arc::new(directory.with_rules(Arc::clone(&settings.directory)));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),

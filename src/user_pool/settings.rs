@@ -11,6 +11,7 @@ use crate::identity::Claims;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 use crate::user_pool::credential::policy::PasswordPolicy;
+use crate::user_pool::directory;
 
 /// One pool: an OpenID provider with its users and app clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     /// Keys for the pool's cookies, codes and refresh tokens. The first key encrypts; every key can decrypt.
     pub(crate) seal_keys: Arc<[crate::crypto::aead::Key]>,
     pub(crate) users: Vec<UserSettings>,
+    /// What users of the database have, and how they sign in.
+    pub(crate) directory: Arc<directory::settings::Settings>,
     /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
     pub(crate) store: Option<Store>,
     /// Which passwords the users of `store` may choose.

@@ -31,11 +31,30 @@ pub(super) fn user(user: &Record, as_json: bool) -> String {
     text
 }
 
-/// One line for each user.
-pub(super) fn users(users: &[Record], as_json: bool) -> String {
-    if as_json {
-        return pretty(&users.iter().map(value).collect());
+/// Some of a list of users as JSON, that [`end_of_items`] ends.
+pub(super) fn items(users: &[Record], is_first: bool) -> String {
+    let mut text = String::new();
+    for (index, user) in users.iter().enumerate() {
+        text.push_str(if is_first && index == 0 { "[\n" } else { ",\n" });
+        let item = format!("{:#}", value(user)).replace('\n', "\n  ");
+        let _ = write!(text, "  {item}");
     }
+    text
+}
+
+/// The end of a list of users as JSON.
+pub(super) const fn end_of_items(is_empty: bool) -> &'static str {
+    if is_empty { "[]\n" } else { "\n]\n" }
+}
+
+/// A page of users as JSON, and where the next one begins.
+pub(super) fn page(users: &[Record], after: Option<&str>) -> String {
+    let users: Vec<_> = users.iter().map(value).collect();
+    pretty(&json!({ "users": users, "after": after }))
+}
+
+/// One line for each user.
+pub(super) fn users(users: &[Record]) -> String {
     let mut rows = vec![["USERNAME", "STATUS", "ENABLED", "EMAIL", "GROUPS"].map(str::to_owned)];
     rows.extend(users.iter().map(|user| {
         let email = user.attributes.get("email").unwrap_or_default().to_owned();

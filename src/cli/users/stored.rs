@@ -7,28 +7,27 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use crate::cli::terminal::{for_stderr, print};
+use crate::cli::users::list::Listed;
 use crate::cli::users::{output, password};
 use crate::clock::{Clock, Timestamp};
 use crate::config::document::source::Source;
 use crate::config::{self, MissingKeys};
 use crate::database::{Database, Others};
 use crate::user_pool::credential::password::{Hasher, Hashing, costs};
-use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::management::sessions::Which;
 use crate::user_pool::management::{Group, Management, NewUser};
 use crate::user_pool::passwords::Passwords;
 use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
 
-/// Users that are read from the database at a time.
-const AT_A_TIME: usize = 500;
-
 /// What to do, and where.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Stored {
-    /// Lists users by name.
+    /// Lists users.
     List {
         #[command(flatten)]
         of: Of,
+        #[command(flatten)]
+        which: Listed,
     },
     /// Shows a user.
     Show {
@@ -66,6 +65,9 @@ pub(crate) enum Stored {
         of: Of,
         /// The user name, or the `sub`.
         user: String,
+        /// If another user signs in by the verified address, take it from that user.
+        #[arg(long)]
+        take_alias: bool,
         /// What to set. An empty value removes the attribute.
         #[arg(required = true, value_name = "NAME=VALUE", value_parser = pair)]
         attributes: Vec<(String, String)>,
@@ -228,7 +230,7 @@ impl Stored {
 
     fn of(&self) -> &Of {
         match self {
-            Self::List { of }
+            Self::List { of, .. }
             | Self::Show { of, .. }
             | Self::Add { of, .. }
             | Self::SetPassword { of, .. }
@@ -254,7 +256,7 @@ impl Stored {
     async fn act(&self, users: &Management, passwords: &Passwords, now: Timestamp) -> anyhow::Result<String> {
         let json = self.of().json;
         match self {
-            Self::List { .. } => list(users, json).await,
+            Self::List { which, .. } => which.list(users, json).await,
             Self::Groups { .. } => Ok(output::groups(&users.groups().await?, json)),
             Self::AddGroup { group, description, precedence, .. } => {
                 let (name, description) = (group.clone(), description.clone());
@@ -270,8 +272,7 @@ impl Stored {
                 Ok(String::new())
             }
             Self::Add { user, attributes, groups, no_password, .. } => {
-                let mut set = Attributes::default();
-                set.set_all(attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+                let set = users.attributes_of_new(attributes)?;
                 let password =
                     if *no_password { None } else { Some(passwords.first(user, &set, password::ask()?).await?) };
                 let (username, attributes, groups) = (user.clone(), attributes.clone(), groups.clone());
@@ -319,7 +320,11 @@ impl Stored {
                 let user = users.show(user).await?;
                 passwords.set(&user, password::ask()?, now).await?;
             }
-            Self::Set { attributes, .. } => users.set_attributes(user, attributes.clone(), now).await?,
+            Self::Set { attributes, take_alias, .. } => {
+                let users = users.clone();
+                let users = if *take_alias { users.taking_aliases() } else { users };
+                users.set_attributes(user, attributes.clone(), now).await?;
+            }
             Self::Disable { .. } => users.set_enabled(user, false, now).await?,
             Self::Enable { .. } => users.set_enabled(user, true, now).await?,
             Self::Confirm { .. } => users.confirm(user, now).await?,
@@ -338,19 +343,6 @@ impl Stored {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// All users, read in parts.
-async fn list(users: &Management, json: bool) -> anyhow::Result<String> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = users.list(after, AT_A_TIME).await?;
-        all.extend(page.users);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(output::users(&all, json)),
-        }
     }
 }
 
@@ -373,5 +365,6 @@ fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::
     let records = Records { pool: Arc::clone(&pool.name) };
     let stored = StoredUsers { database: Arc::new(database), records };
     let hasher = Hasher::new(1, costs([]), Hashing::default());
-    Ok((Management::new(stored.clone()), Passwords::new(stored, pool.password_policy.clone(), hasher)))
+    let users = Management::new(stored.clone()).with_rules(Arc::clone(&pool.directory));
+    Ok((users, Passwords::new(stored, pool.password_policy.clone(), hasher)))
 }

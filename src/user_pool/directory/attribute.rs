@@ -48,6 +48,12 @@ pub(crate) enum Fault {
     /// The value is not of the form that its standard says.
     #[error("`{name}` is not {expected}")]
     Form { name: String, expected: &'static str },
+    /// The value is not of the form that the configuration says.
+    #[error("`{name}` is not {expected}")]
+    Custom { name: String, expected: String },
+    /// The attribute is set when the user is added, and stays.
+    #[error("`{0}` cannot be changed")]
+    Immutable(String),
 }
 
 impl Attributes {
@@ -73,6 +79,11 @@ impl Attributes {
         }
         self.replace(name, Some(value));
         Ok(())
+    }
+
+    /// Sets an attribute of the configuration, which has checked the value. An empty value removes it.
+    pub(super) fn set_custom(&mut self, name: &str, value: &str) {
+        self.replace(name, (!value.is_empty()).then(|| value.to_owned()));
     }
 
     /// What was verified was the value of before: rules let users in by verified addresses.
@@ -106,6 +117,19 @@ impl Attributes {
     /// The value of an attribute.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Whether an e-mail address or a phone number was verified.
+    pub(crate) fn is_verified(&self, address: &str) -> bool {
+        let verdict = VERDICTS.iter().find(|(name, _)| *name == address);
+        verdict.is_some_and(|(_, verdict)| self.get(verdict) == Some("true"))
+    }
+
+    /// Takes it back that an address was verified.
+    pub(crate) fn unverify(&mut self, address: &str) {
+        if let Some((_, verdict)) = VERDICTS.iter().find(|(name, _)| *name == address) {
+            self.0.remove(*verdict);
+        }
     }
 
     /// All attributes, by name.
@@ -176,7 +200,7 @@ pub(crate) fn is_email(text: &str) -> bool {
 }
 
 /// `YYYY-MM-DD` (ISO 8601-1).
-fn is_date(text: &str) -> bool {
+pub(super) fn is_date(text: &str) -> bool {
     let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
     let separators = text.len() == 10 && text.is_ascii() && &text[4..5] == "-" && &text[7..8] == "-";
     let digits = text.bytes().enumerate().all(|(at, byte)| at == 4 || at == 7 || byte.is_ascii_digit());

@@ -1,9 +1,15 @@
 //! The users and app clients of a pool: those of the configuration, and those of its database.
 
+pub(crate) mod alias;
 pub(crate) mod attribute;
 pub(crate) mod client;
+pub(crate) mod custom;
+pub(crate) mod filter;
+pub(crate) mod group;
 pub(crate) mod name;
 pub(crate) mod record;
+pub(crate) mod search;
+pub(crate) mod settings;
 pub(crate) mod status;
 pub(crate) mod user;
 
@@ -25,6 +31,7 @@ pub(crate) struct Directory {
     by_name: HashMap<UserName, Arc<User>>,
     by_subject: HashMap<String, Arc<User>>,
     stored: Option<StoredUsers>,
+    rules: Arc<settings::Settings>,
     clients: HashMap<String, Arc<Client>>,
 }
 
@@ -43,6 +50,7 @@ impl Directory {
             by_name: users.iter().map(|user| (user.name().clone(), Arc::clone(user))).collect(),
             by_subject: users.iter().map(|user| (user.subject().to_owned(), Arc::clone(user))).collect(),
             stored,
+            rules: Arc::default(),
             clients: clients
                 .into_iter()
                 .map(|client| (client.client_id.clone(), Arc::new(Client::new(client))))
@@ -50,14 +58,22 @@ impl Directory {
         }
     }
 
-    /// Finds a user by name. Takes as long for a name that nobody has (attacks U-01).
+    /// The same directory, whose users have these attributes and aliases.
+    pub(crate) fn with_rules(self, rules: Arc<settings::Settings>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// Finds a user by user name, or by an alias that the pool has. Takes as long for a name that nobody has (attacks U-01).
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub(crate) async fn user_named(&self, name: &UserName) -> Result<Option<Arc<User>>, database::Error> {
         let stored = match &self.stored {
-            Some(stored) => stored.find(|records, on, name| records.named(on, name), name.clone()).await?,
+            Some(stored) => {
+                let name = self.rules.sign_in_name(name);
+                stored.find(|records, on, name| records.signing_in(on, name), name).await?
+            }
             None => None,
         };
         Ok(self.by_name.get(name).cloned().or(stored))

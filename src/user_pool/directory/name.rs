@@ -5,6 +5,9 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 /// Maximum length of a user name, in bytes of the canonical form.
 pub(crate) const USER_NAME_MAX_BYTES: usize = 256;
 
+/// Maximum length of a name that a new user gets, in characters (pool §2.2).
+pub(crate) const NEW_NAME_MAX: usize = 128;
+
 /// A user name in canonical form: trimmed, NFKC, lower case (attacks U-04).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct UserName(String);
@@ -27,6 +30,11 @@ impl UserName {
     /// The canonical form.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a new user can get it (pool §2.2). Users of the configuration may have others.
+    pub(crate) fn may_be_new(&self) -> bool {
+        self.0.chars().count() <= NEW_NAME_MAX && !self.0.contains(char::is_whitespace)
     }
 
     /// A name that no user can have.

@@ -1,4 +1,4 @@
-//! Users and groups as rows of the database. Each method is one use case inside of a transaction.
+//! Users as rows of the database. Each method is one use case inside of a transaction.
 
 use std::sync::Arc;
 
@@ -30,15 +30,6 @@ pub(crate) struct Record {
     pub(crate) groups: Vec<String>,
 }
 
-/// A group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) name: String,
-    pub(crate) description: Option<String>,
-    /// The smallest is the strongest. `None`: weaker than all.
-    pub(crate) precedence: Option<i64>,
-}
-
 /// The rows of one pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
@@ -46,36 +37,41 @@ pub(crate) struct Records {
     pub(crate) pool: Arc<str>,
 }
 
-/// A query for users.
-macro_rules! users {
-    ($rest:literal) => {
-        concat!(
-            "SELECT sub, username, status, enabled, attributes, password_hash, epoch, created_at, modified_at FROM users ",
-            $rest
-        )
-    };
-}
+/// What [`Records::read`] reads.
+pub(super) const COLUMNS: &str =
+    "SELECT sub, username, status, enabled, attributes, password_hash, epoch, created_at, modified_at FROM users";
 
 impl Records {
     /// The user of this name.
     pub(crate) fn named(&self, on: &mut Transaction<'_>, name: &UserName) -> Result<Option<Record>, Error> {
         let values = [Value::from(&*self.pool), name.as_str().into()];
-        let row = on.query_one(users!("WHERE pool = ?1 AND username_key = ?2"), &values)?;
-        row.map(|row| self.read(on, row)).transpose()
+        self.find(on, "WHERE pool = ?1 AND username_key = ?2", &values)
     }
 
     /// The user with this `sub`.
     pub(crate) fn of_subject(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Option<Record>, Error> {
         let values = [Value::from(&*self.pool), subject.into()];
-        let row = on.query_one(users!("WHERE pool = ?1 AND sub = ?2"), &values)?;
-        row.map(|row| self.read(on, row)).transpose()
+        self.find(on, "WHERE pool = ?1 AND sub = ?2", &values)
     }
 
-    /// At most `limit` users whose names come after `after`, in the order of their names.
-    pub(crate) fn after(&self, on: &mut Transaction<'_>, after: &str, limit: i64) -> Result<Vec<Record>, Error> {
-        let values = [Value::from(&*self.pool), after.into(), limit.into()];
-        let sql = users!("WHERE pool = ?1 AND username_key > ?2 ORDER BY username_key LIMIT ?3");
-        let rows = on.query(sql, &values)?;
+    /// The user of a statement that goes on after the columns.
+    pub(super) fn find(
+        &self,
+        on: &mut Transaction<'_>,
+        rest: &str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Record>, Error> {
+        Ok(self.find_all(on, rest, values)?.pop())
+    }
+
+    /// The users of a statement that goes on after the columns, in its order.
+    pub(super) fn find_all(
+        &self,
+        on: &mut Transaction<'_>,
+        rest: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Record>, Error> {
+        let rows = on.query(&format!("{COLUMNS} {rest}"), values)?;
         rows.into_iter().map(|row| self.read(on, row)).collect()
     }
 
@@ -96,13 +92,6 @@ impl Records {
         })
     }
 
-    fn groups_of(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Vec<String>, Error> {
-        let sql = "SELECT g.name FROM members m JOIN user_groups g ON g.pool = m.pool AND g.name = m.group_name \
-                   WHERE m.pool = ?1 AND m.sub = ?2 ORDER BY g.precedence IS NULL, g.precedence, g.name";
-        let rows = on.query(sql, &[Value::from(&*self.pool), subject.into()])?;
-        rows.into_iter().map(|mut row| row.text(0)).collect()
-    }
-
     /// Adds a user. `false` if the name is taken. Groups are joined by [`join`](Self::join).
     pub(crate) fn add(&self, on: &mut Transaction<'_>, record: &Record, name: &UserName) -> Result<bool, Error> {
         let attributes = record.attributes.to_json();
@@ -120,7 +109,17 @@ impl Records {
         let sql = "INSERT INTO users (pool, sub, username, username_key, status, enabled, attributes, password_hash, \
                    password_set_at, epoch, created_at, modified_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?9, ?9) \
                    ON CONFLICT DO NOTHING";
-        Ok(on.execute(sql, &values)? == 1)
+        let added = on.execute(sql, &values)? == 1;
+        if added {
+            self.index(on, &record.subject, &record.attributes)?;
+        }
+        Ok(added)
+    }
+
+    /// Makes what a user is found by that of the attributes.
+    fn index(&self, on: &mut Transaction<'_>, subject: &str, attributes: &Attributes) -> Result<(), Error> {
+        self.index_aliases(on, subject, attributes)?;
+        self.index_search(on, subject, attributes)
     }
 
     /// Sets the state. A state without sessions ends those of before for good.
@@ -155,7 +154,7 @@ impl Records {
         on.execute(sql, &[Value::from(&*self.pool), subject.into()]).map(drop)
     }
 
-    /// Replaces the attributes.
+    /// Replaces the attributes. An alias that another user has stays there: [`taken_alias`](super::settings::Settings::taken_alias) tells before.
     pub(crate) fn set_attributes(
         &self,
         on: &mut Transaction<'_>,
@@ -164,70 +163,14 @@ impl Records {
         now: Timestamp,
     ) -> Result<(), Error> {
         let sql = "UPDATE users SET attributes = ?3, modified_at = ?4 WHERE pool = ?1 AND sub = ?2";
-        let attributes = attributes.to_json();
-        on.execute(sql, &[Value::from(&*self.pool), subject.into(), (&attributes).into(), now.into()]).map(drop)
+        let json = attributes.to_json();
+        on.execute(sql, &[Value::from(&*self.pool), subject.into(), (&json).into(), now.into()])?;
+        self.index(on, subject, attributes)
     }
 
     /// Deletes a user with all that belongs to this user.
     pub(crate) fn delete(&self, on: &mut Transaction<'_>, subject: &str) -> Result<(), Error> {
         on.execute("DELETE FROM users WHERE pool = ?1 AND sub = ?2", &[Value::from(&*self.pool), subject.into()])
             .map(drop)
-    }
-
-    /// All groups, in the order of their names.
-    pub(crate) fn groups(&self, on: &mut Transaction<'_>) -> Result<Vec<Group>, Error> {
-        let sql = "SELECT name, description, precedence FROM user_groups WHERE pool = ?1 ORDER BY name";
-        let rows = on.query(sql, &[Value::from(&*self.pool)])?;
-        let read = |mut row: Row| {
-            Ok(Group { name: row.text(0)?, description: row.optional_text(1)?, precedence: row.optional_integer(2)? })
-        };
-        rows.into_iter().map(read).collect()
-    }
-
-    /// Adds a group, or changes the one of this name.
-    pub(crate) fn put_group(&self, on: &mut Transaction<'_>, group: &Group, now: Timestamp) -> Result<(), Error> {
-        let values = [
-            Value::from(&*self.pool),
-            (&group.name).into(),
-            group.description.as_ref().into(),
-            group.precedence.into(),
-            now.into(),
-        ];
-        let sql = "INSERT INTO user_groups (pool, name, description, precedence, created_at) VALUES (?1, ?2, ?3, ?4, ?5) \
-                   ON CONFLICT (pool, name) DO UPDATE SET description = excluded.description, precedence = excluded.precedence";
-        on.execute(sql, &values).map(drop)
-    }
-
-    /// Deletes a group. Its members stay users. `false` if there is none.
-    pub(crate) fn delete_group(&self, on: &mut Transaction<'_>, name: &str) -> Result<bool, Error> {
-        let sql = "DELETE FROM user_groups WHERE pool = ?1 AND name = ?2";
-        Ok(on.execute(sql, &[Value::from(&*self.pool), name.into()])? == 1)
-    }
-
-    /// The first of these groups that does not exist.
-    pub(crate) fn missing_group(&self, on: &mut Transaction<'_>, names: &[String]) -> Result<Option<String>, Error> {
-        let sql = "SELECT 1 FROM user_groups WHERE pool = ?1 AND name = ?2";
-        for name in names {
-            if on.query_one(sql, &[Value::from(&*self.pool), name.into()])?.is_none() {
-                return Ok(Some(name.clone()));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Adds a user to a group. `false` if there is no such group.
-    pub(crate) fn join(&self, on: &mut Transaction<'_>, subject: &str, group: &str) -> Result<bool, Error> {
-        if self.missing_group(on, &[group.to_owned()])?.is_some() {
-            return Ok(false);
-        }
-        let values = [Value::from(&*self.pool), subject.into(), group.into()];
-        let sql = "INSERT INTO members (pool, sub, group_name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        on.execute(sql, &values).map(|_| true)
-    }
-
-    /// Takes a user out of a group.
-    pub(crate) fn leave(&self, on: &mut Transaction<'_>, subject: &str, group: &str) -> Result<(), Error> {
-        let sql = "DELETE FROM members WHERE pool = ?1 AND sub = ?2 AND group_name = ?3";
-        on.execute(sql, &[Value::from(&*self.pool), subject.into(), group.into()]).map(drop)
     }
 }

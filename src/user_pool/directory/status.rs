@@ -25,6 +25,10 @@ pub(crate) enum Status {
 pub(crate) struct WrongState(pub(crate) Status);
 
 impl Status {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Unconfirmed, Self::Confirmed, Self::ForceChangePassword, Self::ResetRequired, Self::ExternalProvider];
+
     /// As in the database and in the output of commands.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -97,14 +101,12 @@ impl FromStr for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Status::{Confirmed, ExternalProvider, ForceChangePassword, ResetRequired, Unconfirmed};
-
-    const ALL: [Status; 5] = [Unconfirmed, Confirmed, ForceChangePassword, ResetRequired, ExternalProvider];
+    use Status::{Confirmed, ExternalProvider, ResetRequired};
 
     #[track_caller]
     fn check(change: fn(Status) -> Result<Status, WrongState>, expected: [Option<Status>; 5]) {
-        assert_eq!(ALL.map(|status| change(status).ok()), expected);
-        for status in ALL {
+        assert_eq!(Status::ALL.map(|status| change(status).ok()), expected);
+        for status in Status::ALL {
             assert!(change(status).is_ok() || change(status) == Err(WrongState(status)));
         }
     }
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_state_is_read_as_it_was_written() {
-        for status in ALL {
+        for status in Status::ALL {
             assert_eq!(status.as_str().parse::<Status>().ok(), Some(status));
             assert_eq!(status.may_have_sessions(), matches!(status, Confirmed | ExternalProvider));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::user_pool::directory::user::User;
-use crate::user_pool::management::{Error, Management};
+use crate::user_pool::management::users::{Error, Management};
 pub(crate) use crate::user_pool::signin::sso::{StoredSession, Which};
 
 use crate::user_pool::signin::sso::Rows;
@@ -18,7 +18,7 @@ impl Management {
     pub(crate) async fn sessions(&self, who: &str, now: Timestamp) -> Result<Vec<StoredSession>, Error> {
         let user = self.show(who).await?;
         let (rows, subject) = (self.session_rows(), user.subject.clone());
-        let sessions = self.0.database.read(move |on| rows.of_subject(on, &subject, now)).await?;
+        let sessions = self.stored.database.read(move |on| rows.of_subject(on, &subject, now)).await?;
         let Some(user) = User::stored(user) else { return Ok(Vec::new()) };
         // Those that began before a new password are over.
         let is_good = |session: &StoredSession| session.session.fingerprint == user.fingerprint();
@@ -32,10 +32,10 @@ impl Management {
     /// If there is no such user.
     pub(crate) async fn end_sessions(&self, who: &str, which: Which, now: Timestamp) -> Result<usize, Error> {
         let (rows, subject) = (self.session_rows(), self.show(who).await?.subject);
-        Ok(self.0.database.write(move |on| rows.end_of(on, &subject, &which, now)).await?)
+        Ok(self.stored.database.write(move |on| rows.end_of(on, &subject, &which, now)).await?)
     }
 
     fn session_rows(&self) -> Rows {
-        Rows::new(Arc::clone(&self.0.records.pool))
+        Rows::new(Arc::clone(&self.stored.records.pool))
     }
 }

@@ -82,6 +82,7 @@ fn settings() -> Settings {
             ),
             user("bob", "battery staple", json!({})),
         ],
+        directory: Arc::default(),
         store: None,
         clients: vec![
             ClientSettings {

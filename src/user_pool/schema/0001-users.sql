@@ -19,6 +19,34 @@ CREATE TABLE users (
     UNIQUE (pool, username_key)
 ) STRICT;
 
+CREATE INDEX users_by_status ON users (pool, status, username_key);
+CREATE INDEX users_by_enabled ON users (pool, enabled, username_key);
+
+-- Names other than the user name by which a user signs in. Each belongs to one user.
+CREATE TABLE aliases (
+    pool TEXT NOT NULL,
+    -- email, phone_number: verified ones. preferred_username. sign_in: the address that is the name, in a pool whose users have no other.
+    kind TEXT NOT NULL,
+    value_key TEXT NOT NULL,
+    sub TEXT NOT NULL,
+    PRIMARY KEY (pool, kind, value_key),
+    FOREIGN KEY (pool, sub) REFERENCES users (pool, sub) ON DELETE CASCADE
+) STRICT;
+
+CREATE INDEX aliases_by_user ON aliases (pool, sub);
+
+-- Attributes by which administrators search, in canonical form.
+CREATE TABLE user_search (
+    pool TEXT NOT NULL,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    sub TEXT NOT NULL,
+    PRIMARY KEY (pool, name, key, sub),
+    FOREIGN KEY (pool, sub) REFERENCES users (pool, sub) ON DELETE CASCADE
+) STRICT;
+
+CREATE INDEX user_search_by_user ON user_search (pool, sub);
+
 CREATE TABLE user_groups (
     pool TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -1,5 +1,6 @@
 //! `user_pools`.
 
+pub(crate) mod directory;
 pub(crate) mod password_policy;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,10 @@ pub(crate) struct UserPool {
     pub(crate) store: Option<Store>,
     /// Which passwords the users of `store` may choose.
     pub(crate) password_policy: Option<PasswordPolicy>,
+    /// What is known of the users in the `store`, besides the standard attributes of OpenID Connect.
+    pub(crate) attributes: Option<directory::Attributes>,
+    /// How users in the `store` sign in.
+    pub(crate) sign_in: Option<directory::SignIn>,
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,

@@ -1,5 +1,6 @@
 //! `user_pools`.
 
+mod directory;
 mod password_policy;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub(super) fn user_pool(
     let applications = applications(raw, issuer.as_ref().ok(), at, context);
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
     let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
+    let directory = directory::directory(raw, at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let policy_at = at.key("password_policy");
     let password_policy =
@@ -73,6 +75,7 @@ pub(super) fn user_pool(
         other_keys: other_keys?,
         seal_keys: Arc::clone(&session?.keys),
         users: users?,
+        directory: directory?,
         store: store?,
         password_policy: password_policy?,
         clients: clients?,

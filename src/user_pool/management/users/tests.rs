@@ -4,6 +4,7 @@ use super::*;
 use crate::config::tests::{Directory as Temporary, temporary_directory};
 use crate::database::{Database, Others};
 use crate::user_pool::directory::Directory;
+use crate::user_pool::management::Group;
 use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
 
@@ -113,27 +114,6 @@ async fn groups_come_strongest_first_and_go_with_their_members() {
 }
 
 #[tokio::test]
-async fn a_list_comes_in_pages_without_a_gap() {
-    let (_directory, database) = database("management-list");
-    let users = of(&database, "people");
-    for number in 0..7 {
-        users.add(new(&format!("User{number}")), NOW).await.expect("added");
-    }
-    let (mut seen, mut after, mut pages) = (vec![], None, 0);
-    loop {
-        let page = users.list(after, 3).await.expect("listed");
-        seen.extend(page.users.into_iter().map(|user| user.username));
-        pages += 1;
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
-    assert_eq!(seen, (0..7).map(|number| format!("User{number}")).collect::<Vec<_>>());
-    assert_eq!(pages, 3);
-}
-
-#[tokio::test]
 async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
     let (_directory, database) = database("management-both");
     let users = of(&database, "people");
@@ -145,7 +125,7 @@ async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
         subject: "1815".into(),
         claims: crate::identity::Claims::new(),
     };
-    let directory = Directory::new(vec![declared], vec![], Some(users.0.clone()));
+    let directory = Directory::new(vec![declared], vec![], Some(users.stored.clone()));
     let named = async |name: &str| {
         let name = UserName::parse(name).expect("a name");
         directory.user_named(&name).await.expect("read").map(|user| user.subject().to_owned())
@@ -167,4 +147,109 @@ async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
     let user = again().await;
     set(&users, "bob", "battery staple", NOW).await;
     assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "another password");
+}
+
+fn with(attributes: &[(&str, &str)], username: &str) -> NewUser {
+    let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    NewUser { attributes, ..new(username) }
+}
+
+/// The `sub` of who signs in by this name.
+async fn signing_in(users: &Management, name: &str) -> Option<String> {
+    let directory = Directory::new(vec![], vec![], Some(users.stored.clone())).with_rules(Arc::clone(&users.rules));
+    let name = UserName::parse(name).expect("a name");
+    directory.user_named(&name).await.expect("read").map(|user| user.subject().to_owned())
+}
+
+#[tokio::test]
+async fn a_verified_address_is_the_alias_of_one_user() {
+    let (_directory, database) = database("management-aliases");
+    let aliases = vec![Alias::Email, Alias::PhoneNumber, Alias::PreferredUsername];
+    let users = of(&database, "people").with_rules(Arc::new(Settings { aliases, ..Settings::default() }));
+    let address = ("email", "ada@example.com");
+    let ada = users.add(with(&[address, ("email_verified", "true"), ("preferred_username", "countess")], "ada"), NOW);
+    let ada = ada.await.expect("added");
+    let other = users.add(with(&[address], "other"), NOW).await.expect("not verified: no alias");
+    assert_eq!(signing_in(&users, "Ada@Example.com").await.as_ref(), Some(&ada.subject));
+    assert_eq!(signing_in(&users, "Countess").await.as_ref(), Some(&ada.subject));
+    let verified = users.set_attributes("other", vec![("email_verified".into(), "true".into())], NOW).await;
+    assert!(matches!(verified, Err(Error::AliasTaken(Alias::Email))), "{verified:?}");
+    for taken in ["countess", "ADA"] {
+        let named = users.set_attributes("other", vec![("preferred_username".into(), taken.into())], NOW).await;
+        assert!(matches!(named, Err(Error::AliasTaken(Alias::PreferredUsername))), "{taken}: {named:?}");
+    }
+    for name in ["x@example.com", "+4930123456"] {
+        let added = users.add(new(name), NOW).await;
+        assert!(matches!(added, Err(Error::LooksLikeAlias(..))), "{name}: {added:?}");
+    }
+    // It goes with the address.
+    users.set_attributes("ada", vec![("email".into(), "lovelace@example.com".into())], NOW).await.expect("set");
+    assert_eq!(signing_in(&users, "ada@example.com").await, None);
+    users.set_attributes("other", vec![("email_verified".into(), "true".into())], NOW).await.expect("free");
+    assert_eq!(signing_in(&users, "ada@example.com").await, Some(other.subject.clone()));
+    let back = vec![("email".into(), "ada@example.com".into()), ("email_verified".into(), "true".into())];
+    users.clone().taking_aliases().set_attributes("ada", back, NOW).await.expect("taken");
+    assert_eq!(signing_in(&users, "ada@example.com").await.as_ref(), Some(&ada.subject));
+    let left = users.show("other").await.expect("found").attributes;
+    assert_eq!((left.get("email"), left.is_verified("email")), (Some("ada@example.com"), false));
+}
+
+#[tokio::test]
+async fn where_the_address_is_the_name_the_user_name_is_the_subject() {
+    let (_directory, database) = database("management-addresses");
+    let declared = ["boss@example.com".to_owned()].into();
+    let rules = Settings { usernames: Usernames::Email, declared, ..Settings::default() };
+    let users = of(&database, "people").with_rules(Arc::new(rules));
+    let ada = users.add(new("Ada@Example.com"), NOW).await.expect("added");
+    assert_eq!((&ada.username, ada.attributes.get("email")), (&ada.subject, Some("Ada@Example.com")));
+    for name in ["ada@example.com", &ada.subject] {
+        assert_eq!(signing_in(&users, name).await.as_ref(), Some(&ada.subject), "{name}");
+        assert_eq!(users.show(name).await.expect("found"), ada, "{name}");
+    }
+    for taken in ["ADA@example.com", "Boss@example.com"] {
+        let added = users.add(new(taken), NOW).await;
+        assert!(matches!(added, Err(Error::Taken(_))), "{taken}: {added:?}");
+    }
+    assert!(matches!(users.add(new("ada"), NOW).await, Err(Error::NoAddress(_))));
+    let bob = users.add(new("bob@example.com"), NOW).await.expect("added");
+    let change = async |to: &str| users.set_attributes(&bob.subject, vec![("email".into(), to.into())], NOW).await;
+    assert!(matches!(change("ADA@example.com").await, Err(Error::AliasTaken(Alias::Email))));
+    change("robert@example.com").await.expect("changed");
+    assert_eq!(signing_in(&users, "robert@example.com").await.as_ref(), Some(&bob.subject));
+    assert_eq!(signing_in(&users, "bob@example.com").await, None);
+}
+
+#[tokio::test]
+async fn a_name_of_the_configuration_and_a_name_with_white_space_are_nobodys() {
+    let (_directory, database) = database("management-names");
+    let rules = Settings { declared: ["ada".to_owned()].into(), ..Settings::default() };
+    let users = of(&database, "people").with_rules(Arc::new(rules));
+    assert!(matches!(users.add(new("ADA"), NOW).await, Err(Error::Taken(_))));
+    for name in ["a b", &"x".repeat(129)] {
+        assert!(matches!(users.add(new(name), NOW).await, Err(Error::UserName(_))), "{name}");
+    }
+    users.add(new(&"x".repeat(128)), NOW).await.expect("added");
+}
+
+#[tokio::test]
+async fn groups_have_their_limits() {
+    let (_directory, database) = database("management-group-limits");
+    let users = of(&database, "people");
+    users.add(new("ada"), NOW).await.expect("added");
+    let records = users.stored.records.clone();
+    let filled = users.stored.database.write(move |on| {
+        let ada = records.named(on, &UserName::parse("ada").expect("a name"))?.expect("there").subject;
+        for number in 0..GROUPS_MAX {
+            records.put_group(on, &group(&format!("g{number}"), None), NOW)?;
+            if number < GROUPS_OF_USER_MAX {
+                assert!(records.join(on, &ada, &format!("g{number}"))?);
+            }
+        }
+        Ok(())
+    });
+    filled.await.expect("filled");
+    users.put_group(group("g7", Some(1)), NOW).await.expect("changed");
+    assert!(matches!(users.put_group(group("more", None), NOW).await, Err(Error::TooManyGroups)));
+    users.join("ada", "g7").await.expect("is in it");
+    assert!(matches!(users.join("ada", "g100").await, Err(Error::InTooManyGroups)));
 }

@@ -1,0 +1,60 @@
+//! `attributes` and `sign_in` of a user pool.
+
+use super::report_of;
+use crate::config::tests::SOUND;
+
+const POOL: &str = "user_pools:
+  people:
+    issuer: https://login.example.com
+    signing_key_file: pool-key
+";
+/// Its keys do not exist, so that there is always a report.
+const STORE: &str = "    store: { sqlite: people.db, key_files: [gone] }\n";
+
+/// What is said of a pool with that, and with a store.
+#[track_caller]
+fn said(name: &str, below: &str) -> String {
+    report_of(name, &format!("{SOUND}{POOL}{STORE}    {below}\n"))
+}
+
+#[track_caller]
+fn check(below: &str, expected: &str) {
+    let found = said("pool-users", below);
+    assert!(found.contains(&format!("error: {expected}")), "{below}\n{found}");
+}
+
+#[test]
+fn attributes_of_the_pool() {
+    let custom = |attribute: &str| format!("attributes: {{ custom: {{ {attribute} }} }}");
+    check(&custom("\"a b\": { type: string }"), "`a b` cannot be the name of an attribute");
+    check(&custom("\"custom:x\": { type: string }"), "`custom:x` cannot be the name of an attribute");
+    check(&custom("a_name_of_21_letters_: { type: string }"), "`a_name_of_21_letters_` cannot be");
+    check(&custom("x: { type: number, max_length: 3 }"), "only a `string` has a `max_length`");
+    check(&custom("x: { type: string, min_value: 3 }"), "only a `number` has a `min_value`");
+    check(&custom("x: { type: string, min_length: 9, max_length: 8 }"), "no value can be within these bounds");
+    let many: Vec<_> = (0..51).map(|number| format!("x{number}: {{ type: boolean }}")).collect();
+    check(&custom(&many.join(", ")), "51 attributes are too many");
+    check("attributes: { required: [e_mail] }", "there is no attribute `e_mail` that users give");
+    check("attributes: { required: [email_verified] }", "there is no attribute `email_verified` that users give");
+    check("attributes: { required: [custom:x] }", "there is no attribute `custom:x` that users give");
+    let good =
+        "attributes: { required: [email, custom:x], custom: { x: { type: string, max_length: 64, mutable: false } } }";
+    let found = said("pool-users-good", good);
+    assert!(!found.contains("attribute"), "{found}");
+}
+
+#[test]
+fn names_to_sign_in_with() {
+    check("sign_in: { username: email, aliases: [email] }", "users whose name is their e-mail address have no aliases");
+    let found = said("pool-names-good", "sign_in: { aliases: [email, phone_number, preferred_username] }");
+    assert!(!found.contains("sign_in"), "{found}");
+}
+
+#[test]
+fn without_a_store_there_is_nobody_to_have_them() {
+    for key in ["attributes: { required: [email] }", "sign_in: { aliases: [email] }"] {
+        let found = report_of("pool-no-store", &format!("{SOUND}{POOL}    {key}\n"));
+        assert!(found.contains("error: the pool has no `store`"), "{found}");
+        assert!(found.contains("it is for users in a database: add `store`"), "{found}");
+    }
+}

@@ -1,0 +1,73 @@
+//! What the configuration says of the users of a database: their attributes, and the names by which they sign in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The rules for the users of one pool. The default has no attributes of its own, requires none, and has no aliases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The attributes of this pool, by their whole names (`custom:department`).
+    pub(crate) custom: BTreeMap<String, Custom>,
+    /// Attributes that a user has to give, in the order of the configuration.
+    pub(crate) required: Vec<String>,
+    /// Attributes by which users sign in, besides the user name.
+    pub(crate) aliases: Vec<Alias>,
+    pub(crate) usernames: Usernames,
+    /// The names of the users of the configuration, in canonical form. Nobody else gets them.
+    pub(crate) declared: BTreeSet<String>,
+}
+
+/// What users sign in with first of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Usernames {
+    /// A name that was chosen.
+    #[default]
+    Chosen,
+    /// Their e-mail address. The user name in tokens is the `sub` (pool §2.2).
+    Email,
+}
+
+/// An attribute by which users sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alias {
+    /// The e-mail address, if it was verified.
+    Email,
+    /// The phone number, if it was verified.
+    PhoneNumber,
+    /// `preferred_username`.
+    PreferredUsername,
+}
+
+impl Alias {
+    /// Each of them.
+    pub(super) const ALL: [Self; 3] = [Self::Email, Self::PhoneNumber, Self::PreferredUsername];
+
+    /// The name of the attribute, and the kind in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::PhoneNumber => "phone_number",
+            Self::PreferredUsername => "preferred_username",
+        }
+    }
+}
+
+/// One attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Custom {
+    pub(crate) form: Form,
+    /// Otherwise it is set when the user is added, and stays.
+    pub(crate) is_mutable: bool,
+}
+
+/// What a value looks like. Bounds are inclusive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A text with that many characters.
+    Text { min: usize, max: usize },
+    /// A whole number.
+    Number { min: i64, max: i64 },
+    /// `true` or `false`.
+    Boolean,
+    /// RFC 3339, in UTC.
+    DateTime,
+}

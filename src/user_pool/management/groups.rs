@@ -1,0 +1,80 @@
+//! Groups.
+
+use crate::clock::Timestamp;
+use crate::user_pool::directory::group::Group;
+use crate::user_pool::management::users::{Error, GROUP_NAME_MAX, Management};
+
+impl Management {
+    /// All groups.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn groups(&self) -> Result<Vec<Group>, Error> {
+        let records = self.stored.records.clone();
+        Ok(self.stored.database.read(move |on| records.groups(on)).await?)
+    }
+
+    /// Adds a group, or changes the one of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GroupName`] if the name is not valid.
+    pub(crate) async fn put_group(&self, group: Group, now: Timestamp) -> Result<(), Error> {
+        let length = group.name.chars().count();
+        if !(1..=GROUP_NAME_MAX).contains(&length) || group.name.chars().any(char::is_control) {
+            return Err(Error::GroupName(group.name));
+        }
+        let records = self.stored.records.clone();
+        self.decide(move |on| {
+            if records.is_one_group_too_many(on, &group.name)? {
+                return Ok(Err(Error::TooManyGroups));
+            }
+            records.put_group(on, &group, now).map(Ok)
+        })
+        .await
+    }
+
+    /// Deletes a group. Its members stay users.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoGroup`] if there is none.
+    pub(crate) async fn delete_group(&self, name: &str) -> Result<(), Error> {
+        let (records, name) = (self.stored.records.clone(), name.to_owned());
+        self.decide(move |on| {
+            let deleted = records.delete_group(on, &name)?;
+            Ok(if deleted { Ok(()) } else { Err(Error::NoGroup(name)) })
+        })
+        .await
+    }
+
+    /// Adds a user to a group.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user or group.
+    pub(crate) async fn join(&self, who: &str, group: &str) -> Result<(), Error> {
+        let (users, key, group) = (self.clone(), who.to_owned(), group.to_owned());
+        self.decide(move |on| {
+            let Some(user) = users.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            let stored = &users.stored;
+            if stored.records.is_in_too_many(on, &user.subject, &group)? {
+                return Ok(Err(Error::InTooManyGroups));
+            }
+            let joined = stored.records.join(on, &user.subject, &group)?;
+            Ok(if joined { Ok(()) } else { Err(Error::NoGroup(group)) })
+        })
+        .await
+    }
+
+    /// Takes a user out of a group.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user.
+    pub(crate) async fn leave(&self, who: &str, group: &str) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.change(who, move |records, on, user| records.leave(on, &user.subject, &group)).await
+    }
+}

@@ -1,0 +1,394 @@
+//! The users of one pool, as an administrator changes them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::crypto::uuid;
+use crate::database::{self, Transaction};
+use crate::user_pool::directory::filter::Filter;
+use crate::user_pool::directory::record::Record;
+use crate::user_pool::directory::search::{Cursor, Page};
+
+use crate::user_pool::directory::StoredUsers;
+use crate::user_pool::directory::attribute::{Attributes, Fault, is_email};
+use crate::user_pool::directory::group::{GROUPS_MAX, GROUPS_OF_USER_MAX};
+use crate::user_pool::directory::name::{NEW_NAME_MAX, UserName};
+use crate::user_pool::directory::record::Records;
+use crate::user_pool::directory::settings::{Alias, Settings, Usernames};
+use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::passwords::FirstPassword;
+
+/// Maximum length of the name of a group, in characters.
+pub(super) const GROUP_NAME_MAX: usize = 128;
+
+/// The users and groups of one pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Management {
+    pub(super) stored: StoredUsers,
+    rules: Arc<Settings>,
+    takes_aliases: bool,
+}
+
+/// A user to be added.
+#[derive(Debug)]
+pub(crate) struct NewUser {
+    pub(crate) username: String,
+    /// `None`: the user cannot sign in until a password is set.
+    pub(crate) password: Option<FirstPassword>,
+    /// Names and values.
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) groups: Vec<String>,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Nobody has this name or subject.
+    #[error("there is no user `{0}`")]
+    NoUser(String),
+    /// There is no such group.
+    #[error("there is no group `{0}`: add it first")]
+    NoGroup(String),
+    /// Another user has the name.
+    #[error("there is already a user `{0}`")]
+    Taken(String),
+    /// The text cannot be a name.
+    #[error("`{0}` cannot be a user name: 1 to {NEW_NAME_MAX} characters, without white space and control characters")]
+    UserName(String),
+    /// The text looks like an alias of this kind, so it could be another user's.
+    #[error("`{0}` cannot be a user name: users of this pool sign in by their `{kind}` as well", kind = .1.as_str())]
+    LooksLikeAlias(String, Alias),
+    /// Users of the pool have their e-mail address as their name.
+    #[error("`{0}` is not an e-mail address: users of this pool sign in by theirs")]
+    NoAddress(String),
+    /// Another user signs in by it.
+    #[error("another user signs in by this `{}`", .0.as_str())]
+    AliasTaken(Alias),
+    /// The pool has as many groups as a pool can have.
+    #[error("a pool has at most {GROUPS_MAX} groups")]
+    TooManyGroups,
+    /// The user is in as many groups as a user can be in.
+    #[error("a user is in at most {GROUPS_OF_USER_MAX} groups")]
+    InTooManyGroups,
+    /// The text cannot be the name of a group.
+    #[error("`{0}` cannot be the name of a group: 1 to {GROUP_NAME_MAX} characters, without control characters")]
+    GroupName(String),
+    /// An attribute is refused.
+    #[error(transparent)]
+    Attribute(#[from] Fault),
+    /// The state of the user does not allow it.
+    #[error(transparent)]
+    State(#[from] WrongState),
+    /// The database fails.
+    #[error("the database fails")]
+    Database(#[from] database::Error),
+}
+
+impl Management {
+    /// Of the users of this database.
+    pub(crate) fn new(stored: StoredUsers) -> Self {
+        Self { stored, rules: Arc::default(), takes_aliases: false }
+    }
+
+    /// Where they are.
+    #[cfg(test)]
+    pub(crate) fn stored(&self) -> &StoredUsers {
+        &self.stored
+    }
+
+    /// The same users, who have these attributes and aliases.
+    pub(crate) fn with_rules(self, rules: Arc<Settings>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The same, but an address that was verified for another user becomes the alias of the one who is added or changed (pool §2.2). The other
+    /// keeps the address, which is not verified any more.
+    pub(crate) fn taking_aliases(self) -> Self {
+        Self { takes_aliases: true, ..self }
+    }
+
+    /// The attributes of a user who is to be added.
+    ///
+    /// # Errors
+    ///
+    /// See [`Fault`].
+    pub(crate) fn attributes_of_new(&self, given: &[(String, String)]) -> Result<Attributes, Fault> {
+        self.rules.create(pairs(given))
+    }
+
+    /// At most `limit` users like this, from the start or after a page.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn search(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> Result<Page, Error> {
+        let records = self.stored.records.clone();
+        Ok(self.stored.database.read(move |on| records.search(on, &filter, after.as_ref(), limit)).await?)
+    }
+
+    /// The user with this name or `sub`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoUser`] if nobody has it.
+    pub(crate) async fn show(&self, who: &str) -> Result<Record, Error> {
+        let (users, key) = (self.clone(), who.to_owned());
+        let found = self.stored.database.read(move |on| users.find_any(on, &key)).await?;
+        found.ok_or_else(|| Error::NoUser(who.to_owned()))
+    }
+
+    /// Adds a user with a new random `sub`. Returns the user.
+    ///
+    /// # Errors
+    ///
+    /// If the name is taken or no name, if an attribute is not valid, or if there is no such group.
+    pub(crate) async fn add(&self, new: NewUser, now: Timestamp) -> Result<Record, Error> {
+        let given = pairs(&new.attributes);
+        let (subject, named) = (uuid::random(), self.rules.name_of_new(&new.username)?);
+        let mut attributes = self.rules.create(given.clone())?;
+        let (username, name, address) = match named {
+            Named::Chosen(username, name) => (username, name, None),
+            Named::Address(address, name) => {
+                // What was said of its verification stays.
+                if attributes.get("email") != Some(&address) {
+                    attributes = self.rules.create(given.chain([("email", &*address)]))?;
+                }
+                (subject.clone(), UserName::parse(&subject).unwrap_or_else(UserName::nobody), Some(name))
+            }
+        };
+        let record = Record {
+            subject,
+            username,
+            status: Status::Confirmed,
+            is_enabled: true,
+            attributes,
+            password_hash: new.password.map(FirstPassword::into_hash),
+            epoch: 0,
+            created_at: now,
+            modified_at: now,
+            groups: Vec::new(),
+        };
+        let (users, records, groups) = (self.clone(), self.stored.records.clone(), new.groups);
+        let (subject, typed) = (record.subject.clone(), new.username);
+        self.decide(move |on| {
+            // Everything that can be refused comes first: what is refused must change nothing.
+            if let Some(group) = records.missing_group(on, &groups)? {
+                return Ok(Err(Error::NoGroup(group)));
+            }
+            if groups.len() as i64 > GROUPS_OF_USER_MAX {
+                return Ok(Err(Error::InTooManyGroups));
+            }
+            if let Some(address) = &address
+                && records.is_address_taken(on, address.as_str(), &record.subject)?
+            {
+                return Ok(Err(Error::Taken(typed)));
+            }
+            if let Err(error) = users.settle_aliases(on, &record.attributes, &record.subject, now)? {
+                return Ok(Err(error));
+            }
+            if !records.add(on, &record, &name)? {
+                return Ok(Err(Error::Taken(typed)));
+            }
+            if let Some(address) = &address {
+                records.name_by_address(on, &record.subject, address)?;
+            }
+            for group in &groups {
+                records.join(on, &record.subject, group)?;
+            }
+            Ok(Ok(()))
+        })
+        .await?;
+        self.show(&subject).await
+    }
+
+    /// Sets attributes; an empty value removes one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or an attribute is not valid: then none has changed.
+    pub(crate) async fn set_attributes(
+        &self,
+        who: &str,
+        changes: Vec<(String, String)>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (users, key) = (self.clone(), who.to_owned());
+        self.decide(move |on| {
+            let Some(user) = users.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            let (Self { stored: StoredUsers { records, .. }, rules, .. }, mut attributes) =
+                (users.clone(), user.attributes);
+            if let Err(fault) = rules.change(&mut attributes, pairs(&changes)) {
+                return Ok(Err(fault.into()));
+            }
+            if let Err(error) = users.settle_aliases(on, &attributes, &user.subject, now)? {
+                return Ok(Err(error));
+            }
+            if let Some(address) = attributes.get("email").filter(|_| rules.usernames == Usernames::Email)
+                && records.is_address_taken(on, address, &user.subject)?
+            {
+                return Ok(Err(Error::AliasTaken(Alias::Email)));
+            }
+            records.set_attributes(on, &user.subject, &attributes, now).map(Ok)
+        })
+        .await
+    }
+
+    /// Lets a user sign in again, or ends all sessions and tokens and refuses new ones.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user.
+    pub(crate) async fn set_enabled(&self, who: &str, is_enabled: bool, now: Timestamp) -> Result<(), Error> {
+        self.change(who, move |records, on, user| records.set_enabled(on, &user.subject, is_enabled, now)).await
+    }
+
+    /// Confirms a user who has signed up.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or if the user was confirmed before.
+    pub(crate) async fn confirm(&self, who: &str, now: Timestamp) -> Result<(), Error> {
+        self.set_state(who, Status::confirmed, now).await
+    }
+
+    /// Makes a user choose another password, with a code that is sent. All sessions and tokens end.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or if the user has not yet signed up to the end.
+    pub(crate) async fn reset(&self, who: &str, now: Timestamp) -> Result<(), Error> {
+        self.set_state(who, Status::reset, now).await
+    }
+
+    async fn set_state(
+        &self,
+        who: &str,
+        next: fn(Status) -> Result<Status, WrongState>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (users, key) = (self.clone(), who.to_owned());
+        self.decide(move |on| {
+            let stored = &users.stored;
+            let Some(user) = users.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            match next(user.status) {
+                Ok(status) => stored.records.set_status(on, &user.subject, status, now).map(Ok),
+                Err(wrong) => Ok(Err(wrong.into())),
+            }
+        })
+        .await
+    }
+
+    /// Ends all sessions and tokens of a user at the pool.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user.
+    pub(crate) async fn sign_out(&self, who: &str) -> Result<(), Error> {
+        self.change(who, |records, on, user| records.sign_out(on, &user.subject)).await
+    }
+
+    /// Deletes a user. Nobody gets the `sub` again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user.
+    pub(crate) async fn delete(&self, who: &str) -> Result<(), Error> {
+        self.change(who, |records, on, user| records.delete(on, &user.subject)).await
+    }
+
+    /// Writes a copy of the database to a new file, while it is in use. It has all pools of the file.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists or cannot be written.
+    pub(crate) async fn back_up(&self, to: &Path) -> Result<(), Error> {
+        Ok(self.stored.database.back_up(to).await?)
+    }
+
+    pub(super) async fn change(
+        &self,
+        who: &str,
+        work: impl FnOnce(&Records, &mut Transaction<'_>, &Record) -> Result<(), database::Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (users, key) = (self.clone(), who.to_owned());
+        self.decide(move |on| match users.find_any(on, &key)? {
+            Some(user) => work(&users.stored.records, on, &user).map(Ok),
+            None => Ok(Err(Error::NoUser(key))),
+        })
+        .await
+    }
+
+    /// The user with this name, alias or `sub`.
+    pub(super) fn find_any(&self, on: &mut Transaction<'_>, who: &str) -> Result<Option<Record>, database::Error> {
+        let Self { stored: StoredUsers { records, .. }, rules, .. } = self;
+        let named = match UserName::parse(who) {
+            Some(name) => records.signing_in(on, &rules.sign_in_name(&name))?,
+            None => None,
+        };
+        match named {
+            Some(user) => Ok(Some(user)),
+            None => records.of_subject(on, who),
+        }
+    }
+
+    /// Makes way for the aliases of these attributes, or refuses them.
+    fn settle_aliases(
+        &self,
+        on: &mut Transaction<'_>,
+        attributes: &Attributes,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Result<(), Error>, database::Error> {
+        let records = &self.stored.records;
+        while let Some((alias, owner)) = self.rules.taken_alias(on, records, attributes, subject)? {
+            if !self.takes_aliases || alias == Alias::PreferredUsername {
+                return Ok(Err(Error::AliasTaken(alias)));
+            }
+            records.take_alias(on, alias, &owner, now)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Runs a transaction that may refuse. What it has changed before is committed, so it refuses first.
+    pub(super) async fn decide(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<Result<(), Error>, database::Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.stored.database.write(work).await?
+    }
+}
+
+fn pairs(changes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
+    changes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// What a new user is called.
+enum Named {
+    /// A user name, as typed and in canonical form.
+    Chosen(String, UserName),
+    /// An e-mail address, in the same two forms.
+    Address(String, UserName),
+}
+
+impl Settings {
+    fn name_of_new(&self, typed: &str) -> Result<Named, Error> {
+        let typed = typed.trim().to_owned();
+        let Some(name) = UserName::parse(&typed) else { return Err(Error::UserName(typed)) };
+        if self.declared.contains(name.as_str()) {
+            return Err(Error::Taken(typed));
+        }
+        match self.usernames {
+            Usernames::Email if is_email(&typed) => Ok(Named::Address(typed, name)),
+            Usernames::Email => Err(Error::NoAddress(typed)),
+            Usernames::Chosen if !name.may_be_new() => Err(Error::UserName(typed)),
+            Usernames::Chosen => match self.alias_like(&name) {
+                Some(alias) => Err(Error::LooksLikeAlias(typed, alias)),
+                None => Ok(Named::Chosen(typed, name)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
