@@ -2,14 +2,14 @@
 //!
 //! A pool with a database has its sessions there ([`stored`]). Without one, a session is an encrypted cookie ([`sealed`]).
 
+pub(crate) mod session;
+
 mod rows;
 mod sealed;
 mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::crypto::octets;
@@ -23,48 +23,8 @@ use crate::user_pool::seen::Seen;
 pub(crate) use rows::{Rows, StoredSession, Which};
 pub(crate) use sealed::EndedSessions;
 use sealed::SealedSessions;
+pub(crate) use session::{Begun, Key, Session};
 use stored::StoredSessions;
-
-/// A session of a user in one browser.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Session {
-    /// `sid` (OpenID Connect Front-Channel Logout §3).
-    pub(crate) id: String,
-    /// `sub`.
-    pub(crate) subject: String,
-    /// [`User::fingerprint`]: the session ends with the password.
-    pub(crate) fingerprint: String,
-    /// When the password was typed, in seconds.
-    pub(crate) auth_time: u64,
-    expires_at: u64,
-}
-
-/// The key under which an ended session is remembered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Key<'a> {
-    pub(crate) subject: &'a str,
-    pub(crate) id: &'a str,
-    pub(crate) auth_time: u64,
-}
-
-impl Session {
-    fn key(&self) -> Key<'_> {
-        Key { subject: &self.subject, id: &self.id, auth_time: self.auth_time }
-    }
-
-    /// Whether it is over. A lifetime that has become shorter applies to sessions that began before. One that has become longer does not.
-    fn is_over(&self, lifetime: Duration, now: Timestamp) -> bool {
-        self.expires_at <= now.seconds() || Timestamp::from_seconds(self.auth_time) + lifetime <= now
-    }
-}
-
-/// A session that has just begun.
-#[derive(Debug)]
-pub(crate) struct Begun {
-    pub(crate) session: Session,
-    /// The value of the cookie. It is a new one at every authentication.
-    pub(crate) cookie: Secret<String>,
-}
 
 /// Begins, finds and ends sessions.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::database::{Error, Row, Transaction, Value};
 use crate::user_pool::issued::Issued;
 use crate::user_pool::seen::Seen;
-use crate::user_pool::signin::sso::Session;
+use crate::user_pool::signin::sso::session::Session;
 
 /// Maximum number of sessions of a user. The one that was not used for the longest time is ended.
 const PER_USER_MAX: i64 = 100;

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::user_pool::retention::Retention;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
-use crate::user_pool::signin::sso::{Key, Session};
+use crate::user_pool::signin::sso::session::{Key, Session};
 
 /// Maximum number of remembered ended sessions, per user and in total. If an entry of a user is evicted, every session of this
 /// user that began before it counts as ended.

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::sso::rows::Rows;
-use crate::user_pool::signin::sso::{Begun, Session};
+use crate::user_pool::signin::sso::session::{Begun, Session};
 
 /// Length of the value of a cookie, in characters: [`octets::token`].
 const COOKIE_LENGTH: usize = 43;
