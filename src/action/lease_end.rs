@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::sync::watch;
 
 use crate::action::authorize::{Authorize, Origin};
 use crate::action::requirement::Asked;
@@ -23,7 +24,7 @@ use crate::message::BoxError;
 use crate::message::body::Body;
 use crate::telemetry::line_budget::LineBudget;
 
-/// How often an exchange that lasts asks whether the evidence still holds.
+/// How often an exchange that lasts asks whether the evidence still holds. What a user pool of this process ends is known at once.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// The user may no longer see the rest of a response.
@@ -70,8 +71,17 @@ impl Watch {
     /// and after the renewal has become known to this worker.
     pub(crate) async fn over(self) -> LeaseOver {
         let mut asked = None;
+        let mut changes = self.lease.as_ref().and_then(|lease| lease.changes());
+        if let Some(changes) = &mut changes {
+            // It may have ended since the request was let pass.
+            changes.mark_changed();
+        }
         loop {
-            tokio::time::sleep(BEAT).await;
+            // Both may be dropped at any time: neither loses anything that `check` does not see.
+            tokio::select! {
+                () = tokio::time::sleep(BEAT) => {}
+                () = changed(&mut changes) => {}
+            }
             if let Err(over) = self.check(&mut asked) {
                 return over;
             }
@@ -102,6 +112,17 @@ impl Watch {
             Renewed::Missed if self.authorize.iter().any(|gate| gate.is_enforced()) => Err(LeaseOver::Missed),
             Renewed::Missed => Ok(()),
         }
+    }
+}
+
+/// Becomes ready at the next change. Never, if there are none.
+async fn changed(changes: &mut Option<watch::Receiver<()>>) {
+    let changed = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

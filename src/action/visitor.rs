@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use tokio::sync::watch;
 
 use crate::action::decisions::Decisions;
 use crate::action::demand::Demand;
@@ -28,6 +29,11 @@ pub(crate) trait Lease: fmt::Debug {
 
     /// Whether the evidence was withdrawn before it expires. Exchanges that last ask this at intervals.
     fn has_ended(&self, now: Timestamp) -> bool;
+
+    /// Changes when [`has_ended`](Self::has_ended) may say something else at once. `None`: ask at intervals only.
+    fn changes(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
 
     /// What renewals have brought since the visitor was made. As new as the last call of [`has_ended`](Self::has_ended).
     fn renewed(&self) -> Renewed;

@@ -22,6 +22,7 @@ use crate::action::{ActionChain, Gate, SessionOrBearer, Terminal};
 use crate::app::providers::{Provider, Providers};
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
+use crate::identity::endings::EndingsByIssuer;
 use crate::message::header::Protected;
 use crate::session;
 use crate::session::names::OurCookies;
@@ -38,6 +39,8 @@ pub(crate) struct Chains {
     pub(crate) services: Option<GenerationServices>,
     pub(crate) claims: Option<Arc<ClaimsHeaders>>,
     pub(crate) control: Control,
+    /// What the user pools of this process have ended.
+    pub(crate) endings: EndingsByIssuer,
     /// Present when a `forward` has `stickiness`; validation has checked that.
     pub(crate) session: Option<session::settings::Settings>,
     /// What the `forward` actions need that have several groups or transforms.
@@ -115,7 +118,7 @@ impl Chains {
             return Arc::clone(action);
         }
         let clients = settings.issuers.iter().map(|issuer| find(&self.providers, issuer).client).collect();
-        let action = Arc::new(Bearer::new(settings, clients, self.claims.as_ref(), &self.control));
+        let action = Arc::new(Bearer::new(settings, clients, self.claims.as_ref(), &self.control, &self.endings));
         tokens.push(Arc::clone(&action));
         action
     }

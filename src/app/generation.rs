@@ -30,7 +30,7 @@ use crate::certificate::acme;
 use crate::certificate::client::policy::Mode;
 use crate::claims::ClaimsHeaders;
 use crate::claims::public_keys::Asked;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
 use crate::forward_auth::questions::Questions;
@@ -54,6 +54,7 @@ use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
 use crate::upstream::report;
 use crate::upstream::worker_connections::WorkerConnections;
+use crate::user_pool::UserPool;
 
 /// The objects built from one configuration. All workers share them; they never change. Freed when the last request ends that began
 /// with them.
@@ -72,6 +73,7 @@ pub(crate) struct Generation {
     sites: Vec<PathBuf>,
     claims: Option<Arc<ClaimsHeaders>>,
     clients: Vec<Arc<oidc::RelyingParty>>,
+    pools: Vec<Arc<UserPool>>,
 }
 
 /// A listener of one configuration.
@@ -154,7 +156,7 @@ impl Generation {
             config.listeners.iter().filter_map(|listener| listener.settings.tls.as_ref()?.clients.as_deref());
         let owned = owned.chain(policies.flat_map(|policy| policy.names.all()));
         let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
-        let clients = providers.clients();
+        let (clients, pools) = (providers.clients(), providers.pools());
         let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));
         let tracer = process.traces.tracer(config.traces, (clock, registry, control))?;
         let build = Build {
@@ -163,6 +165,7 @@ impl Generation {
                 services,
                 claims: claims.clone(),
                 control: control.clone(),
+                endings: process.sessions.endings.clone(),
                 session,
                 extras: RefCell::default(),
                 sites: RefCell::default(),
@@ -199,6 +202,7 @@ impl Generation {
             sites,
             claims,
             clients,
+            pools,
         })
     }
 
@@ -206,6 +210,11 @@ impl Generation {
     /// when the workers have adopted that one.
     pub(crate) fn retire(&self) {
         self.groups.iter().for_each(|group| group.retire());
+    }
+
+    /// Has the user pools know that their users are those of this configuration now.
+    pub(crate) fn is_in_force(&self, now: Timestamp) {
+        self.pools.iter().for_each(|pool| pool.is_in_force(now));
     }
 
     /// The objects that each worker has for itself. Call it on the thread of the worker.

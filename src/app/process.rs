@@ -25,6 +25,7 @@ use crate::upstream::health::checker::Checker;
 use crate::upstream::name::Resolver;
 use crate::upstream::target_table::TargetTable;
 use crate::user_pool::PoolMemory;
+use crate::user_pool::endings::reader::EndingReader;
 
 /// One per process. Each [`Generation`](crate::app::generation::Generation) is made from it.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Process {
     pool_memories: Mutex<BTreeMap<String, PoolMemory>>,
     /// The databases of user pools, by their files.
     pub(crate) databases: Kept<PathBuf, Database>,
+    /// What publishes endings from a database: by its file, the pool, and the issuer of the pool.
+    pub(crate) ending_readers: Kept<(PathBuf, Arc<str>, String), EndingReader>,
     /// Who else may have them open.
     pub(crate) others: Others,
     /// Keys for TLS session tickets of listeners that name no files, and what ACME has obtained.
@@ -100,6 +103,7 @@ impl Process {
             manager: OnceLock::new(),
             foreign: ForeignSockets::default(),
             databases: Kept::default(),
+            ending_readers: Kept::default(),
             others: Others::Nobody,
             policies: Kept::default(),
             cookie_names: Mutex::default(),

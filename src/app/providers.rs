@@ -14,13 +14,15 @@ use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
 use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
-use crate::database::Database;
+use crate::database::{Database, OpenError};
+use crate::identity::endings::Endings;
 use crate::jose::signing_key::Algorithm;
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
 use crate::oidc::survey::Survey;
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
+use crate::user_pool::endings::reader::EndingReader;
 use crate::user_pool::settings::{ClientSettings, Pkce, Store};
 use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool};
 
@@ -68,7 +70,7 @@ impl Providers {
         for pool in pools {
             let stored = pool.settings.store.as_ref().map(|store| stored(store, &pool.settings.name, process));
             let name = Arc::clone(&pool.settings.name);
-            user_pools.insert(name, embedded(pool, stored.transpose()?, paths, pages, process));
+            user_pools.insert(name, embedded(pool, stored.transpose()?, paths, pages, process)?);
         }
         Ok(Self { oidc, user_pools })
     }
@@ -146,13 +148,31 @@ fn stored(store: &Store, pool: &Arc<str>, process: &Process) -> Result<StoredUse
     Ok(StoredUsers { database, records: Records { pool: Arc::clone(pool) } })
 }
 
+/// What publishes the endings of a pool from its database, as long as some configuration has it.
+fn reader(
+    stored: &StoredUsers,
+    issuer: &str,
+    endings: &Arc<Endings>,
+    process: &Process,
+) -> Result<Arc<EndingReader>, Error> {
+    let (database, pool) = (&stored.database, &stored.records.pool);
+    let name = (database.path().to_owned(), Arc::clone(pool), issuer.to_owned());
+    let started = process.ending_readers.take_over(name, |_| {
+        let (database, endings) = (Arc::clone(database), Arc::clone(endings));
+        let reader = EndingReader::start(database, pool, endings, process.clock.clone())?;
+        process.control.start_detached(EndingReader::keep_up(Arc::downgrade(&reader)));
+        Ok::<_, OpenError>(reader)
+    });
+    started.map_err(|source| Error::Store { pool: pool.to_string(), source: Box::new(source) })
+}
+
 fn embedded(
     pool: UserPoolConfig,
     stored: Option<StoredUsers>,
     paths: &Paths,
     pages: &Arc<Pages>,
     process: &Process,
-) -> (Provider, Arc<UserPool>) {
+) -> Result<(Provider, Arc<UserPool>), Error> {
     let Process { clock, registry, .. } = process;
     let UserPoolConfig { mut settings, applications } = pool;
     settings.clients.push(own_client(&applications, paths));
@@ -163,10 +183,13 @@ fn embedded(
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
     let memory = process.pool_memory(issuer);
-    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &memory, stored, clock.clone(), registry));
+    process.sessions.endings.enter(issuer, &memory.endings);
+    let reader = stored.as_ref().map(|stored| reader(stored, issuer, &memory.endings, process)).transpose()?;
+    let pool = UserPool::new(settings, Arc::clone(pages), &memory, stored, clock.clone(), registry);
+    let pool = Arc::new(pool.with_reader(reader));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));
-    (Provider { client, logout: Logout::Auto }, pool)
+    Ok((Provider { client, logout: Logout::Auto }, pool))
 }
 
 /// The proxy as a client of its own pool, with one redirect URI per application.

@@ -199,6 +199,7 @@ impl Reloader {
         let admin = Bound::new(generation.admin.address, &process, &mut inherited)?;
         drop(inherited);
         process.renewal.adopt(generation.acme.clone());
+        generation.is_in_force(process.clock.now());
         adopt(&generation, change, &mut running.open, &inboxes, &process);
         let addresses = StdMutex::new(addresses(&generation, &running.open));
         let (in_force, running) = (ArcSwap::new(generation), Mutex::new(running));
@@ -384,6 +385,7 @@ impl Reloader {
             *known = addresses(&generation, &running.open);
             known.extend(admin.map(|address| (ADMIN.to_owned(), address)));
         }
+        generation.is_in_force(self.process.clock.now());
         let before = self.in_force.swap(generation);
         if let Some(admin) = admin {
             self.open_admin(running, admin);

@@ -91,6 +91,9 @@ pub(crate) enum OpenError {
     /// Encrypted columns do not open with the given keys.
     #[error("no key of `store.key_files` decrypts the database: add the key that it was encrypted with")]
     WrongKey,
+    /// What must be known before the first request cannot be read.
+    #[error("the database cannot be read")]
+    Unreadable(#[source] Error),
     /// A thread cannot be started.
     #[error("the thread of the database cannot be started: {0}")]
     Thread(io::Error),

@@ -8,6 +8,7 @@
 //! See docs/decisions/0092-a-database-in-the-process.md.
 
 mod backup;
+mod commits;
 mod error;
 mod file;
 mod migration;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Timestamp;
 
+pub(crate) use commits::Commits;
 pub(crate) use error::{Error, OpenError};
 pub(crate) use migration::Migration;
 pub(crate) use transaction::Transaction;
@@ -70,6 +72,11 @@ impl Database {
         Ok(Self { path: path.to_owned(), writer: Writer::start(connection)?, readers, _lock: lock })
     }
 
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Checks that `vault` decrypts what was encrypted before, and that it always will: before anything is encrypted with other keys. Blocks.
     ///
     /// # Errors
@@ -106,6 +113,32 @@ impl Database {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.writer.run(work).await
+    }
+
+    /// The same as [`read`](Self::read), for who cannot wait for a future. Blocks, on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or why it could not run.
+    pub(crate) fn read_blocking<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let connection = opening::reading(&self.path).map_err(|error| match error {
+            OpenError::Sqlite { source, .. } => Error::Failed(source),
+            _ => Error::Closed,
+        })?;
+        let _transaction = connection.unchecked_transaction()?;
+        work(&mut Transaction::new(&connection))
+    }
+
+    /// Tells of commits from now on, also of other processes. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or no thread can be started.
+    pub(crate) fn commits(&self) -> Result<Commits, OpenError> {
+        Commits::watch(&self.path)
     }
 
     /// Writes a copy of the database to a new file, while it is in use. It has what was committed before.

@@ -36,9 +36,10 @@ impl Reason {
             Self::BearerScope => "JWTClaimValueInvalid",
             Self::BearerKeysUnavailable => "JWKSRequestTimeout",
             // The ALB asks nobody about a token.
-            Self::BearerIntrospectionUnavailable | Self::BearerIntrospectionBusy | Self::BearerOtherUser => {
-                return None;
-            }
+            Self::BearerEnded
+            | Self::BearerIntrospectionUnavailable
+            | Self::BearerIntrospectionBusy
+            | Self::BearerOtherUser => return None,
             Self::RequestMalformed
             | Self::RequestNotCompliant
             | Self::RequestVersion
@@ -65,6 +66,7 @@ impl Reason {
             | Self::ForwardAuthReserved => return None,
             Self::AuthRequired
             | Self::AuthSessionExpired
+            | Self::AuthSessionEnded
             | Self::AuthFormNotSent
             | Self::AuthFormForeign
             | Self::AuthAddressTooLong

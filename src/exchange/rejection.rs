@@ -32,6 +32,7 @@ impl Reason {
             Self::BearerMissing
                 | Self::BearerMalformed
                 | Self::BearerInvalid
+                | Self::BearerEnded
                 | Self::BearerScope
                 | Self::BearerNotAllowed
                 | Self::BearerGroupsOverage
@@ -281,6 +282,8 @@ reasons! {
     AuthRequired => "auth.required", 401, StartAgain;
     /// The session has expired, and the request cannot be redirected to sign-in.
     AuthSessionExpired => "auth.session_expired", 401, StartAgain;
+    /// A user pool of this process has ended the session: the user was disabled, deleted or signed out, or has another password. A navigation is redirected to sign-in; its access record has this reason, too.
+    AuthSessionEnded => "auth.session_ended", 401, StartAgain;
     /// The session cookie cannot be decrypted: it was changed or truncated, belongs to another installation, or was encrypted with a retired key.
     AuthSessionInvalid => "auth.session_invalid", 401, StartAgain;
     /// A form came from a browser that is not signed in. A redirect to sign-in would lose the form, so Vestibule does not redirect.
@@ -361,6 +364,8 @@ reasons! {
     BearerMalformed => "bearer.malformed", 400, None;
     /// The bearer token cannot be read or verified, has expired, is of another issuer, audience or kind, or a claim of `additional_claims` is missing. The log has the cause at the level `debug`, and `check --request … --token-claims FILE` says it.
     BearerInvalid => "bearer.invalid", 401, None;
+    /// A user pool of this process has ended the sign-in that the bearer token is from: the user was disabled, deleted or signed out, or has another password.
+    BearerEnded => "bearer.ended", 401, None;
     /// The bearer token is valid and does not have each `scope` of the rule.
     BearerScope => "bearer.scope", 403, None;
     /// The bearer token is valid, and its claims do not meet the requirement of the rule's `authorize` action. The challenge names no error: what

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::database::{Error, Transaction, Value};
+use crate::user_pool::directory::record::Records;
+use crate::user_pool::endings::rows::EndingRows;
 
 /// What was issued in one pool.
 #[derive(Clone, Debug)]
@@ -19,15 +21,23 @@ impl Issued {
         Self { pool }
     }
 
-    /// Ends a session of a browser, its codes, and its families that do not outlive it (`offline_access`). `false` if there is no such session.
+    /// Ends a session of a browser, its codes, and its families that do not outlive it (`offline_access`). The sessions of rules that came
+    /// of it end as well. `false` if there is no such session.
     pub(crate) fn end_session(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
         let key = [Value::from(&*self.pool), id.into()];
-        let was_there = on.execute("DELETE FROM sso WHERE pool = ?1 AND id = ?2", &key)? == 1;
+        let row = on.query_one("DELETE FROM sso WHERE pool = ?1 AND id = ?2 RETURNING sub, auth_time", &key)?;
+        let ended = row.map(|mut row| Ok::<_, Error>((row.text(0)?, row.timestamp(1)?))).transpose()?;
         on.execute("DELETE FROM grants WHERE pool = ?1 AND session_id = ?2 AND family IS NULL", &key)?;
         let sql = "UPDATE families SET revoked_at = ?3 \
                    WHERE pool = ?1 AND session_id = ?2 AND is_offline = 0 AND revoked_at IS NULL";
         on.execute(sql, &[Value::from(&*self.pool), id.into(), now.into()])?;
-        Ok(was_there)
+        let Some((subject, auth_time)) = ended else { return Ok(false) };
+        let endings = EndingRows { pool: Arc::clone(&self.pool) };
+        if !endings.end_session(on, (&subject, id), auth_time, now)? {
+            // So many that they are not told apart any more.
+            Records { pool: Arc::clone(&self.pool) }.end(on, &subject, now)?;
+        }
+        Ok(true)
     }
 
     /// Ends a family. `false` if there is none, or if it has ended before.

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::identity::endings::Endings;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::credential::password::Hashing;
+use crate::user_pool::endings::declared::Declared;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::GrantMemory;
 use crate::user_pool::rate_limit::{Buckets, Limit};
@@ -33,6 +35,10 @@ pub(crate) struct PoolMemory {
     pub(super) grants: GrantMemory,
     /// Single-sign-on sessions that ended by a sign-out.
     pub(super) ended: Arc<EndedSessions>,
+    /// What the sessions and tokens of the pool are held against, wherever in this process they are used.
+    pub(crate) endings: Arc<Endings>,
+    /// The users of the configuration in force.
+    pub(super) declared: Arc<Declared>,
     /// Sign-ins without a password.
     pub(super) silent: Arc<Mutex<Buckets>>,
     /// Wrong client secrets, and addresses of clients.
@@ -51,6 +57,8 @@ impl Default for PoolMemory {
         Self {
             grants: GrantMemory::default(),
             ended: Arc::default(),
+            endings: Arc::default(),
+            declared: Arc::default(),
             silent: Arc::new(Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX))),
             secrets: Arc::new(SecretLimits::new()),
             risk: Arc::new(Risk::new()),

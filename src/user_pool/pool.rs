@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::{Directory, StoredUsers};
+use crate::user_pool::endings::reader::EndingReader;
 use crate::user_pool::failures::Failures;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
@@ -38,6 +39,10 @@ pub(crate) struct UserPool {
     provider: Arc<Provider>,
     ui: HostedUi,
     failures: Arc<Failures>,
+    directory: Arc<Directory>,
+    memory: PoolMemory,
+    /// Publishes what has ended as long as a configuration has this pool. `None` without a database.
+    _reader: Option<Arc<EndingReader>>,
 }
 
 impl UserPool {
@@ -56,7 +61,7 @@ impl UserPool {
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
         let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
-        let ended = Arc::clone(&memory.ended);
+        let ended = (Arc::clone(&memory.ended), Arc::clone(&memory.endings));
         let lifetimes = (settings.sso_lifetime, longest_token);
         let sessions = Arc::new(Sessions::new(seal.clone(), lifetimes, ended, stored.as_ref()));
         let failures = Arc::new(Failures::new(&settings.name, clock.clone(), registry));
@@ -77,7 +82,7 @@ impl UserPool {
         };
         let provider = Arc::new(Provider::new(&settings, memory, parts));
         let (hashing, risk) = (memory.hashing.clone(), Arc::clone(&memory.risk));
-        let sign_in = SignIn::new(directory, settings.hashing_max, hashing, risk, clock.clone());
+        let sign_in = SignIn::new(Arc::clone(&directory), settings.hashing_max, hashing, risk, clock.clone());
         let is_https = settings.issuer.scheme() == "https";
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let host = settings.issuer.host_str().unwrap_or_default().to_owned();
@@ -93,7 +98,19 @@ impl UserPool {
             clock,
             metrics,
         };
-        Self { is_https, authority, host, provider, ui, failures }
+        let memory = memory.clone();
+        Self { is_https, authority, host, provider, ui, failures, directory, memory, _reader: None }
+    }
+
+    /// The same, with what publishes the endings of its database.
+    pub(crate) fn with_reader(self, reader: Option<Arc<EndingReader>>) -> Self {
+        Self { _reader: reader, ..self }
+    }
+
+    /// Call it when the configuration of this pool is in force. Users of the configuration who are not in it as before lose their sessions.
+    pub(crate) fn is_in_force(&self, now: Timestamp) {
+        let users = self.directory.declared().map(|user| (user.subject(), user.fingerprint()));
+        self.memory.declared.replace(users, &self.memory.endings, now);
     }
 
     /// Whether a request with this authority (`host[:port]`) is for this pool.

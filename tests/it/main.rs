@@ -50,6 +50,7 @@ mod drain_timeout;
 /// Uploads that are answered before they have been read: the answer arrives.
 mod early_answers;
 /// What a person or a program reads when a request is refused.
+mod endings;
 mod error_pages;
 /// `check --request` and serving, asked about the same requests.
 mod explained;

@@ -127,6 +127,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("user_pool", "database", "users that are added while the process runs"),
     ("app", "database", "a database stays open from one configuration to the next"),
     ("cli", "database", "`users` works on the database of a pool, beside the process that serves"),
+    ("identity", "clock", "a sign-in that was ended is remembered for a time"),
     ("config", "database", "the keys of a database are checked while the file can still be refused"),
 ];
 

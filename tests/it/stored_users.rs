@@ -11,9 +11,9 @@ use crate::harness::server::Server;
 use crate::harness::target;
 use crate::user_pool::{configuration, sign_in_page, submit};
 
-const PASSWORD: &str = "first compiler";
+pub const PASSWORD: &str = "first compiler";
 
-fn with_store(target: &Server) -> String {
+pub fn with_store(target: &Server) -> String {
     let store = "    store: { sqlite: people.db, key_files: [store-key] }\n    users:";
     configuration(target).replacen("    users:", store, 1)
 }
@@ -27,7 +27,7 @@ fn start(target: &Server) -> Proxy {
 
 /// Runs `vestibule users` with a password on its standard input.
 #[track_caller]
-fn users(folder: &Path, arguments: &[&str]) -> Finished {
+pub fn users(folder: &Path, arguments: &[&str]) -> Finished {
     let config = folder.join("vestibule.yaml");
     let (command, rest) = arguments.split_first().expect("a command");
     let mut all = vec!["users", command, "--config", config.to_str().expect("UTF-8")];
@@ -46,13 +46,13 @@ fn users_json(folder: &Path, arguments: &[&str]) -> Value {
 }
 
 #[track_caller]
-fn done(finished: Finished) {
+pub fn done(finished: Finished) {
     assert_eq!(finished.code, Some(0), "{}", finished.errors);
 }
 
 /// Signs in at the pool, and opens a page of the application.
 #[track_caller]
-fn sign_in(browser: &mut Browser, username: &str) -> Answer {
+pub fn sign_in(browser: &mut Browser, username: &str) -> Answer {
     let page = sign_in_page(browser, "https://app.test/reports");
     let back = submit(browser, &page, username, PASSWORD);
     assert!(back.location().starts_with("https://app.test/oauth2/idpresponse?"), "{} {}", back.status, back.location());
@@ -97,7 +97,7 @@ fn a_user_who_is_disabled_loses_the_session_at_the_pool_and_the_next_refresh() {
     assert!(told.text().contains("This account is disabled."), "{}", told.text());
     proxy.clock.advance(std::time::Duration::from_secs(3700));
     let again = browser.get("https://app.test/reports");
-    assert_eq!(again.status, 302, "the refresh is refused");
+    assert_eq!(again.status, 302, "the session has ended, and a refresh would be refused");
     let page = browser.get(again.location());
     assert!(page.text().contains("name=\"password\""), "and so is the session at the pool: {}", page.text());
     done(users(proxy.folder(), &["enable", "grace"]));

@@ -15,6 +15,8 @@ pub(super) enum Absence {
     Invalid,
     /// The session has expired, was signed out, or ended because the provider refused a refresh.
     Expired,
+    /// The user pool of this process has ended the session.
+    Ended,
 }
 
 /// The decision.
@@ -74,6 +76,7 @@ pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, wish: Wi
         Absence::Nothing => Reason::AuthRequired,
         Absence::Invalid => Reason::AuthSessionInvalid,
         Absence::Expired => Reason::AuthSessionExpired,
+        Absence::Ended => Reason::AuthSessionEnded,
     })
 }
 
@@ -81,7 +84,9 @@ pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, wish: Wi
 pub(super) fn may_sign_in(absence: Absence, settings: &AuthenticateSettings) -> bool {
     match settings.on_unauthenticated {
         OnUnauthenticated::Authenticate => true,
-        OnUnauthenticated::Deny => absence == Absence::Expired && settings.on_expired == OnExpired::Authenticate,
+        OnUnauthenticated::Deny => {
+            matches!(absence, Absence::Expired | Absence::Ended) && settings.on_expired == OnExpired::Authenticate
+        }
         OnUnauthenticated::Allow => false,
     }
 }

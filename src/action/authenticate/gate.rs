@@ -103,6 +103,7 @@ impl Authenticate {
             factory: Arc::clone(&factory),
             control: services.control.clone(),
             refreshes: metrics.refreshes.clone(),
+            endings: services.memory.endings.of(client.issuer()),
             memory: services.memory.clone(),
         };
         Self {

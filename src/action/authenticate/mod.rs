@@ -151,7 +151,8 @@ impl Authenticate {
         let wish = Wish { intent, sends: Sends::of(&request.method, headers) };
         let verdict = decide(absence, &self.settings, wish);
         // A cookie that cannot be decrypted is deleted. An expired session is kept, because it shows that it has expired, except with `allow`.
-        if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
+        let is_over = matches!(absence, Absence::Expired | Absence::Ended);
+        if absence == Absence::Invalid || (is_over && matches!(verdict, Verdict::Anonymous)) {
             exchange.cookies.extend(self.factory.sessions.clear(headers));
         }
         if self.settings.same_site == SameSite::Strict && absence == Absence::Nothing && verdict == Verdict::Login {
@@ -161,6 +162,10 @@ impl Authenticate {
                 let page = answer::page_that_goes_to(self.pages.view_for(headers), request.target.as_str());
                 return Ok(Outcome::Answered(Box::new(page)));
             }
+        }
+        if absence == Absence::Ended && !matches!(verdict, Verdict::Refuse(_)) {
+            // A redirect has no reason of its own. The log shall still show who lost a session.
+            exchange.page_code = Some(Reason::AuthSessionEnded.code());
         }
         match verdict {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),

@@ -73,7 +73,7 @@ impl Authenticate {
         let signed_in = opened.find(key)?;
         if signed_in.lease.is_over(now) {
             opened.forget(key);
-            return Some(Err(worker.count(Absence::Expired)));
+            return Some(Err(worker.count(signed_in.lease.absence())));
         }
         worker.cached.increment();
         Some(Ok(signed_in))
@@ -96,7 +96,7 @@ impl Authenticate {
         }
         let signed_in = Rc::new(self.signed_in(key.host, session, None));
         if signed_in.lease.is_over(now) {
-            return Err(worker.count(Absence::Expired));
+            return Err(worker.count(signed_in.lease.absence()));
         }
         worker.ok.increment();
         worker.remember(&mut worker.opened.borrow_mut(), key, &signed_in);

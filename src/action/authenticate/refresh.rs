@@ -43,11 +43,11 @@ impl Authenticate {
         let newest = match signed_in.lease.look(now) {
             Known::Renewed(renewal) => Some(renewal),
             Known::NotBefore(_, newest) => newest,
-            Known::Superseded => return Err(worker.count(Absence::Expired)),
+            Known::Superseded => return Err(worker.count(signed_in.lease.absence())),
             Known::UnderWay(flight, newest) => match flight_outcome(flight, &signed_in.lease, now).await {
                 Outcome::Renewed(renewal) => Some(renewal),
                 Outcome::Failed => newest,
-                Outcome::Refused => return Err(worker.count(Absence::Expired)),
+                Outcome::Refused => return Err(worker.count(signed_in.lease.absence())),
             },
         };
         let signed_in = match newest {
@@ -55,7 +55,7 @@ impl Authenticate {
             None => Rc::clone(signed_in),
         };
         // The session may have been signed out or refused since the cookie was read.
-        if signed_in.lease.is_over(now) { Err(worker.count(Absence::Expired)) } else { Ok(signed_in) }
+        if signed_in.lease.is_over(now) { Err(worker.count(signed_in.lease.absence())) } else { Ok(signed_in) }
     }
 
     fn remember_renewed(

@@ -7,6 +7,7 @@ use crate::action::authenticate::metrics::Refreshes;
 use crate::action::authenticate::services::ProcessState;
 use crate::action::authenticate::session_factory::SessionFactory;
 use crate::drain::Control;
+use crate::identity::endings::Endings;
 use crate::oidc;
 use crate::session::record::Session;
 use crate::telemetry::traces::scope::{self, Begun};
@@ -19,6 +20,8 @@ pub(super) struct Renewer {
     pub(super) control: Control,
     pub(super) refreshes: Refreshes,
     pub(super) memory: ProcessState,
+    /// What the provider has ended, if it is in this process.
+    pub(super) endings: Option<Arc<Endings>>,
 }
 
 impl Renewer {

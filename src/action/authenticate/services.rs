@@ -9,6 +9,7 @@ use crate::action::authenticate::redeemed::Redeemed;
 use crate::claims::ClaimsHeaders;
 use crate::clock::{Clock, Timestamp};
 use crate::drain::Control;
+use crate::identity::endings::EndingsByIssuer;
 use crate::page::Pages;
 use crate::session;
 use crate::session::record::Session;
@@ -39,6 +40,8 @@ pub(crate) struct GenerationServices {
 pub(crate) struct ProcessState {
     /// Sessions that ended before their time.
     pub(super) revoked: Arc<Revoked>,
+    /// What the user pools of this process have ended.
+    pub(crate) endings: EndingsByIssuer,
     /// Refreshes in progress and recent results.
     pub(super) flights: Arc<Flights>,
     /// Sign-ins whose code was redeemed.

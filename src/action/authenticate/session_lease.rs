@@ -4,10 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::flights::{Flight, KEEP_AFTER_SEEN, Known, Renewal};
 use crate::action::authenticate::renewer::Renewer;
 use crate::action::visitor::{Lease, Renewed};
 use crate::clock::Timestamp;
+use crate::identity::endings::Standing;
 use crate::session::record::Session;
 use crate::session::revoked::Handle;
 
@@ -18,6 +22,8 @@ pub(super) struct SessionLease {
     host: Box<str>,
     expires_at: Timestamp,
     handle: Handle,
+    /// What the provider says of the sign-in, if it is in this process.
+    standing: Option<Standing>,
     renewer: Arc<Renewer>,
     /// When a request must check the shared state of the refresh.
     look_at: Cell<Timestamp>,
@@ -34,7 +40,12 @@ impl SessionLease {
     /// `timeout` is that of the rule that uses the session. It may be shorter than that of the rule that created it.
     pub(super) fn new(session: Session, host: &str, timeout: Duration, renewer: Arc<Renewer>) -> Self {
         let refresh_at = session.refresh_at.unwrap_or(Timestamp::MAX);
+        let standing = renewer.endings.as_ref().map(|endings| {
+            let identity = &session.identity;
+            Standing::new(Arc::clone(endings), identity.subject(), identity.claims(), session.authenticated_at)
+        });
         Self {
+            standing,
             expires_at: session.expires_at.min(session.authenticated_at + timeout),
             handle: renewer.memory.revoked.handle(&session),
             host: host.into(),
@@ -52,13 +63,23 @@ impl SessionLease {
         &self.session
     }
 
-    /// Whether the session has expired, was signed out, or ended because the provider refused a refresh.
+    /// Whether the session has expired, was ended by the provider, was signed out, or ended because the provider refused a refresh.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires_at || self.is_revoked()
     }
 
+    /// What a request with a session that [is over](Self::is_over) has in place of it.
+    pub(super) fn absence(&self) -> Absence {
+        if self.has_been_ended() { Absence::Ended } else { Absence::Expired }
+    }
+
     fn is_revoked(&self) -> bool {
-        self.renewer.memory.revoked.contains(&self.handle)
+        self.has_been_ended() || self.renewer.memory.revoked.contains(&self.handle)
+    }
+
+    /// Whether the provider has ended the sign-in.
+    fn has_been_ended(&self) -> bool {
+        self.standing.as_ref().is_some_and(Standing::has_ended)
     }
 
     /// Whether a refresh is due, or its result must be checked.
@@ -136,6 +157,10 @@ impl Lease for SessionLease {
             return Renewed::Missed;
         }
         self.newest.borrow().as_ref().map_or(Renewed::No, |newest| Renewed::Known(Arc::clone(&newest.session.identity)))
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<()>> {
+        self.standing.as_ref().map(Standing::changes)
     }
 
     fn is_token(&self) -> bool {

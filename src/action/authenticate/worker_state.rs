@@ -18,6 +18,7 @@ pub(crate) struct WorkerState {
     pub(super) cached: Counter,
     invalid: Counter,
     expired: Counter,
+    ended: Counter,
 }
 
 impl WorkerState {
@@ -41,6 +42,7 @@ impl WorkerState {
             cached: outcome("cached"),
             invalid: outcome("invalid"),
             expired: outcome("expired"),
+            ended: outcome("ended"),
         }
     }
 
@@ -61,6 +63,7 @@ impl WorkerState {
             Absence::Nothing => {}
             Absence::Invalid => self.invalid.increment(),
             Absence::Expired => self.expired.increment(),
+            Absence::Ended => self.ended.increment(),
         }
         absence
     }

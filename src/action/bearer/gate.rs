@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::action::settings::BearerSettings;
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
+use crate::identity::endings::{Endings, EndingsByIssuer};
 use crate::oidc::RelyingParty;
 
 /// One action that takes bearer tokens.
@@ -18,6 +19,8 @@ pub(crate) struct Bearer {
     /// `None` if the configuration has no `claims`. Then targets get no identity headers.
     pub(super) claims: Option<Arc<ClaimsHeaders>>,
     pub(super) control: Control,
+    /// What the issuer has ended, if it is in this process.
+    pub(super) endings: Option<Arc<Endings>>,
     /// Takes the tokens of the other issuers. What they accept is remembered here.
     pub(super) others: Box<[Arc<Bearer>]>,
 }
@@ -29,12 +32,14 @@ impl Bearer {
         clients: Vec<Arc<RelyingParty>>,
         claims: Option<&Arc<ClaimsHeaders>>,
         control: &Control,
+        endings: &EndingsByIssuer,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let settings = Arc::new(settings);
-        let of_one = |client, others| Self {
+        let of_one = |client: Arc<RelyingParty>, others| Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             settings: Arc::clone(&settings),
+            endings: endings.of(client.issuer()),
             client,
             claims: claims.cloned(),
             control: control.clone(),

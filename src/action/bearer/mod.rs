@@ -27,6 +27,7 @@ use crate::action::visitor::{Claimed, Lease, Origins, Reidentify, Visitor, Visit
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::identity::endings::{Endings, Standing};
 use crate::identity::{Claims, Identity};
 use crate::jose::compact;
 use crate::jose::verify::Fault;
@@ -160,10 +161,24 @@ impl Bearer {
         let token = answer.map_err(|fault| self.invalid(fault, request))?;
         self.check(&token.claims, request)?;
         let (accepted_until, signed_by) = (token.accepted_until, token.key.clone());
-        let lease = Rc::new(TokenLease { accepted_until, key: signed_by, bearer: Arc::clone(self) });
+        let sign_in = self.endings.as_ref().map(|endings| self.sign_in(endings, &token));
+        let lease = Rc::new(TokenLease { accepted_until, key: signed_by, sign_in, bearer: Arc::clone(self) });
+        if lease.has_been_ended() {
+            return Err(self.challenged(
+                Reason::BearerEnded.into(),
+                Problem::Invalid("the user was signed out"),
+                request,
+            ));
+        }
         let visitor = Rc::new(self.visitor(token, lease as Rc<dyn Lease>));
         worker.remember(key, &visitor);
         Ok(visitor)
+    }
+
+    /// What the issuer says of the sign-in that a token is from.
+    fn sign_in(&self, endings: &Arc<Endings>, token: &AccessToken) -> Standing {
+        let issued_at = token.claims.get("iat").and_then(Value::as_u64).unwrap_or_default();
+        Standing::new(Arc::clone(endings), token.identity.subject(), &token.claims, Timestamp::from_seconds(issued_at))
     }
 
     /// Has the keys of the issuer fetched again, behind the request, if they are old.

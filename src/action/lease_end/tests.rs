@@ -106,6 +106,25 @@ async fn w_03_a_body_that_never_waits_ends_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn w_03_what_a_pool_ends_is_closed_at_once() {
+    for before_it_waits in [true, false] {
+        let (watch, lease) = watch(Arc::default());
+        lease.is_withdrawn.set(before_it_waits);
+        let changes = watch::Sender::new(());
+        lease.changes.replace(Some(changes.clone()));
+        let begin = Instant::now();
+        let end = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            lease.is_withdrawn.set(true);
+            changes.send_replace(());
+        };
+        let (over, ()) = tokio::join!(watch.over(), end);
+        assert_eq!(over.reason(), Reason::SessionEnded);
+        assert!(begin.elapsed() < Duration::from_millis(200), "{:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_06_what_lasts_ends_with_the_reason_for_which_it_could_not_begin() {
     let registry = Registry::default();
     let authorize = authorize(AuthorizeMode::Enforce, &registry);

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use tokio::sync::watch;
 
 use super::*;
 use crate::action::authorize::Origin;
@@ -26,6 +27,8 @@ pub(in crate::action) struct Scripted {
     pub(in crate::action) is_withdrawn: Cell<bool>,
     pub(in crate::action) is_token: Cell<bool>,
     pub(in crate::action) renewed: RefCell<Renewed>,
+    /// As of a provider in this process.
+    pub(in crate::action) changes: RefCell<Option<watch::Sender<()>>>,
 }
 
 impl Scripted {
@@ -42,6 +45,10 @@ impl Lease for Scripted {
 
     fn has_ended(&self, _: Timestamp) -> bool {
         self.is_withdrawn.get()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<()>> {
+        self.changes.borrow().as_ref().map(watch::Sender::subscribe)
     }
 
     fn renewed(&self) -> Renewed {
@@ -99,6 +106,7 @@ pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
         is_withdrawn: Cell::default(),
         is_token: Cell::default(),
         renewed: RefCell::new(Renewed::No),
+        changes: RefCell::default(),
     });
     let identity = identity(claims);
     let headers = ClaimsHeaders::new(claims::settings::Settings {

@@ -52,7 +52,7 @@ pub(crate) enum Stored {
         #[arg(long)]
         no_password: bool,
     },
-    /// Sets the password of a user, read from one line of standard input. It must meet the `password_policy` of the pool. All sessions of the user at the pool end.
+    /// Sets the password of a user, read from one line of standard input. It must meet the `password_policy` of the pool. All sessions of the user end.
     SetPassword {
         #[command(flatten)]
         of: Of,
@@ -72,7 +72,7 @@ pub(crate) enum Stored {
         #[arg(required = true, value_name = "NAME=VALUE", value_parser = pair)]
         attributes: Vec<(String, String)>,
     },
-    /// Keeps a user from signing in, and ends the sessions and tokens of this user at the pool.
+    /// Keeps a user from signing in, and ends the sessions and tokens of this user.
     Disable {
         #[command(flatten)]
         of: Of,
@@ -93,14 +93,14 @@ pub(crate) enum Stored {
         /// The user name, or the `sub`.
         user: String,
     },
-    /// Makes a user choose another password before the next sign-in, and ends the sessions and tokens of this user at the pool.
+    /// Makes a user choose another password before the next sign-in, and ends the sessions and tokens of this user.
     Reset {
         #[command(flatten)]
         of: Of,
         /// The user name, or the `sub`.
         user: String,
     },
-    /// Ends all sessions and tokens of a user at the pool. The user can sign in again.
+    /// Ends all sessions and tokens of a user. The user can sign in again.
     SignOut {
         #[command(flatten)]
         of: Of,
@@ -288,7 +288,7 @@ impl Stored {
                 Ok(String::new())
             }
             Self::Delete { user, .. } => {
-                users.delete(user).await?;
+                users.delete(user, now).await?;
                 Ok(String::new())
             }
             Self::Show { user, .. }
@@ -329,7 +329,7 @@ impl Stored {
             Self::Enable { .. } => users.set_enabled(user, true, now).await?,
             Self::Confirm { .. } => users.confirm(user, now).await?,
             Self::Reset { .. } => users.reset(user, now).await?,
-            Self::SignOut { .. } => users.sign_out(user).await?,
+            Self::SignOut { .. } => users.sign_out(user, now).await?,
             Self::Join { groups, .. } => {
                 for group in groups {
                     users.join(user, group).await?;

@@ -96,9 +96,14 @@ impl Directory {
         Ok(user.filter(|user| user.may_have_sessions() && user.fingerprint() == fingerprint))
     }
 
+    /// The users of the configuration.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.by_subject.values()
+    }
+
     /// The password hashes of the configuration's users.
     pub(crate) fn declared_hashes(&self) -> impl Iterator<Item = &Secret<String>> {
-        self.by_subject.values().filter_map(|user| user.password_hash())
+        self.declared().filter_map(|user| user.password_hash())
     }
 
     /// Whether users can be added while the process runs.

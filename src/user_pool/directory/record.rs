@@ -8,6 +8,7 @@ use crate::secret::Secret;
 use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::status::Status;
+use crate::user_pool::endings::rows::EndingRows;
 
 /// A user of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub(crate) struct Record {
     pub(crate) attributes: Attributes,
     /// In PHC form. `None`: the user has no password.
     pub(crate) password_hash: Option<Secret<String>>,
-    /// Sessions, codes and tokens of an earlier epoch count no more.
+    /// Sessions, codes and tokens of an earlier epoch count no more. It is also the first second that a sign-in may have as its `auth_time`
+    /// (docs/decisions/0097): so others see from the time of a sign-in whether it has ended.
     pub(crate) epoch: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) modified_at: Timestamp,
@@ -130,10 +132,9 @@ impl Records {
         status: Status,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let ended = i64::from(!status.may_have_sessions());
-        let values = [Value::from(&*self.pool), subject.into(), status.as_str().into(), ended.into(), now.into()];
-        let sql = "UPDATE users SET status = ?3, epoch = epoch + ?4, modified_at = ?5 WHERE pool = ?1 AND sub = ?2";
-        on.execute(sql, &values).map(drop)
+        let values = [Value::from(&*self.pool), subject.into(), status.as_str().into(), now.into()];
+        on.execute("UPDATE users SET status = ?3, modified_at = ?4 WHERE pool = ?1 AND sub = ?2", &values)?;
+        if status.may_have_sessions() { Ok(()) } else { self.end(on, subject, now).map(drop) }
     }
 
     /// Lets a user sign in, or does not. What was issued before never counts again.
@@ -144,14 +145,31 @@ impl Records {
         is_enabled: bool,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let sql = "UPDATE users SET enabled = ?3, epoch = epoch + 1, modified_at = ?4 WHERE pool = ?1 AND sub = ?2";
-        on.execute(sql, &[Value::from(&*self.pool), subject.into(), is_enabled.into(), now.into()]).map(drop)
+        let sql = "UPDATE users SET enabled = ?3, modified_at = ?4 WHERE pool = ?1 AND sub = ?2";
+        on.execute(sql, &[Value::from(&*self.pool), subject.into(), is_enabled.into(), now.into()])?;
+        self.end(on, subject, now).map(drop)
     }
 
-    /// Ends all sessions and tokens of a user.
-    pub(crate) fn sign_out(&self, on: &mut Transaction<'_>, subject: &str) -> Result<(), Error> {
-        let sql = "UPDATE users SET epoch = epoch + 1 WHERE pool = ?1 AND sub = ?2";
-        on.execute(sql, &[Value::from(&*self.pool), subject.into()]).map(drop)
+    /// Ends all sessions, codes and tokens of a user, at the pool and at the rules of every process that serves it.
+    /// Returns the new epoch. `None` if there is no such user.
+    pub(crate) fn end(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<Option<i64>, Error> {
+        let key = [Value::from(&*self.pool), subject.into()];
+        let last = on.query_one("SELECT max(auth_time) FROM sso WHERE pool = ?1 AND sub = ?2", &key)?;
+        let last = last.map(|mut row| row.optional_integer(0)).transpose()?.flatten().unwrap_or_default() / 1000;
+        on.execute("DELETE FROM sso WHERE pool = ?1 AND sub = ?2", &key)?;
+        let sql = "UPDATE users SET epoch = CASE WHEN epoch < ?3 THEN ?3 ELSE epoch + 1 END \
+                   WHERE pool = ?1 AND sub = ?2 RETURNING epoch";
+        // A sign-in of the same second may have been before or after. Whatever comes after gets a later `auth_time`.
+        // The sign-ins that were before are known, whatever the clock of this process says.
+        let next = i64::try_from(now.seconds()).unwrap_or(i64::MAX).max(last).saturating_add(1);
+        let row = on.query_one(sql, &[key[0], key[1], next.into()])?;
+        let Some(epoch) = row.map(|mut row| row.integer(0)).transpose()? else { return Ok(None) };
+        self.endings().end_user(on, subject, epoch, now)?;
+        Ok(Some(epoch))
+    }
+
+    fn endings(&self) -> EndingRows {
+        EndingRows { pool: Arc::clone(&self.pool) }
     }
 
     /// Replaces the attributes. An alias that another user has stays there: [`taken_alias`](super::settings::Settings::taken_alias) tells before.
@@ -168,8 +186,9 @@ impl Records {
         self.index(on, subject, attributes)
     }
 
-    /// Deletes a user with all that belongs to this user.
-    pub(crate) fn delete(&self, on: &mut Transaction<'_>, subject: &str) -> Result<(), Error> {
+    /// Deletes a user with all that belongs to this user, and ends what was issued.
+    pub(crate) fn delete(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<(), Error> {
+        self.end(on, subject, now)?;
         on.execute("DELETE FROM users WHERE pool = ?1 AND sub = ?2", &[Value::from(&*self.pool), subject.into()])
             .map(drop)
     }

@@ -19,6 +19,7 @@ pub(crate) struct User {
     preferred_username: String,
     password_hash: Option<Secret<String>>,
     fingerprint: String,
+    first_auth_time: u64,
     is_enabled: bool,
     status: Status,
     claims: Claims,
@@ -33,6 +34,7 @@ impl User {
             preferred_username: settings.username.trim().to_owned(),
             fingerprint: fingerprint(settings.password_hash.expose().as_bytes()),
             password_hash: Some(settings.password_hash),
+            first_auth_time: 0,
             is_enabled: true,
             status: Status::Confirmed,
             claims: settings.claims,
@@ -54,6 +56,7 @@ impl User {
             preferred_username: record.username,
             fingerprint: fingerprint(format!("{} {hash}", record.epoch).as_bytes()),
             password_hash: record.password_hash,
+            first_auth_time: record.epoch.try_into().unwrap_or_default(),
             is_enabled: record.is_enabled,
             status: record.status,
             claims,
@@ -98,6 +101,11 @@ impl User {
     /// Changes with the password, and when all sessions of the user are ended. Sessions and tokens with another fingerprint are no longer valid.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The first second that a sign-in may have as its `auth_time`: those before have ended.
+    pub(crate) fn first_auth_time(&self) -> u64 {
+        self.first_auth_time
     }
 
     /// The claims of the user: those of the configuration, or the stored attributes and groups.

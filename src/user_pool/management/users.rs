@@ -279,13 +279,13 @@ impl Management {
         .await
     }
 
-    /// Ends all sessions and tokens of a user at the pool.
+    /// Ends all sessions and tokens of a user.
     ///
     /// # Errors
     ///
     /// If there is no such user.
-    pub(crate) async fn sign_out(&self, who: &str) -> Result<(), Error> {
-        self.change(who, |records, on, user| records.sign_out(on, &user.subject)).await
+    pub(crate) async fn sign_out(&self, who: &str, now: Timestamp) -> Result<(), Error> {
+        self.change(who, move |records, on, user| records.end(on, &user.subject, now).map(drop)).await
     }
 
     /// Deletes a user. Nobody gets the `sub` again.
@@ -293,8 +293,8 @@ impl Management {
     /// # Errors
     ///
     /// If there is no such user.
-    pub(crate) async fn delete(&self, who: &str) -> Result<(), Error> {
-        self.change(who, |records, on, user| records.delete(on, &user.subject)).await
+    pub(crate) async fn delete(&self, who: &str, now: Timestamp) -> Result<(), Error> {
+        self.change(who, move |records, on, user| records.delete(on, &user.subject, now)).await
     }
 
     /// Writes a copy of the database to a new file, while it is in use. It has all pools of the file.

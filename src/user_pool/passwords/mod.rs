@@ -138,10 +138,12 @@ impl NewPassword {
             self.before.as_str().into(),
             self.after.as_str().into(),
         ];
-        let sql = "UPDATE users SET password_hash = ?4, password_set_at = ?5, modified_at = ?5, status = ?7, epoch = epoch + 1 \
-                   WHERE pool = ?1 AND sub = ?2 AND epoch = ?3 AND status = ?6 RETURNING epoch";
-        let row = on.query_one(sql, &values)?;
-        row.map(|mut row| Ok(WasSet { epoch: row.integer(0)? })).transpose()
+        let sql = "UPDATE users SET password_hash = ?4, password_set_at = ?5, modified_at = ?5, status = ?7 \
+                   WHERE pool = ?1 AND sub = ?2 AND epoch = ?3 AND status = ?6";
+        if on.execute(sql, &values)? == 0 {
+            return Ok(None);
+        }
+        Ok(self.records.end(on, &self.subject, now)?.map(|epoch| WasSet { epoch }))
     }
 }
 

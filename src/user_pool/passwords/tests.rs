@@ -9,6 +9,8 @@ use crate::user_pool::management::{Management, NewUser};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LATER: Timestamp = Timestamp::from_seconds(1_800_000_060);
+/// The first second that counts after what happens at [`LATER`].
+const EPOCH: i64 = LATER.seconds().cast_signed() + 1;
 
 /// The password of a user who is added by a test, hashed at the lowest cost.
 pub(crate) fn first(password: &str) -> FirstPassword {
@@ -72,7 +74,7 @@ async fn a_password_is_set_and_ends_what_was_issued_before() {
     let fixture = fixture("passwords-set", PasswordPolicy::modern());
     let ada = fixture.add("ada").await;
     let set = fixture.passwords.set(&ada, secret("correct horse"), LATER).await.expect("set");
-    assert_eq!(set, WasSet { epoch: ada.epoch + 1 });
+    assert_eq!(set, WasSet { epoch: EPOCH });
     let now = fixture.users.show("ada").await.expect("found");
     assert_eq!((now.epoch, now.modified_at), (set.epoch, LATER));
     // Pool §2.3: with a password of the administrator, a user is confirmed.
@@ -114,16 +116,16 @@ async fn of_two_passwords_at_once_one_is_set() {
     let write = async |new: NewPassword| {
         fixture.passwords.stored.database.write(move |on| new.set(on, LATER)).await.expect("written")
     };
-    assert_eq!(write(one).await, Some(WasSet { epoch: 1 }));
+    assert_eq!(write(one).await, Some(WasSet { epoch: EPOCH }));
     assert_eq!(write(other).await, None);
     assert!(fixture.has("ada", "correct horse").await);
     // Nor is one set after a sign-out or a deletion.
     let ada = fixture.users.show("ada").await.expect("found");
-    fixture.users.sign_out("ada").await.expect("signed out");
+    fixture.users.sign_out("ada", LATER).await.expect("signed out");
     let late = fixture.passwords.set(&ada, secret("battery staple"), LATER).await;
     assert!(matches!(late, Err(Error::Changed)), "{late:?}");
     let ada = fixture.users.show("ada").await.expect("found");
-    fixture.users.delete("ada").await.expect("deleted");
+    fixture.users.delete("ada", LATER).await.expect("deleted");
     let late = fixture.passwords.set(&ada, secret("battery staple"), LATER).await;
     assert!(matches!(late, Err(Error::Changed)), "{late:?}");
 }

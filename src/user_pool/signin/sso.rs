@@ -14,9 +14,11 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::crypto::octets;
 use crate::database::Error;
+use crate::identity::endings::{Ended, Ending, Endings};
 use crate::secret::Secret;
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::endings::rows::KEPT;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::seen::Seen;
 
@@ -31,6 +33,8 @@ use stored::StoredSessions;
 pub(crate) struct Sessions {
     lifetime: Duration,
     kind: Kind,
+    /// What the sessions of rules are held against.
+    endings: Arc<Endings>,
 }
 
 #[derive(Debug)]
@@ -44,14 +48,14 @@ impl Sessions {
     pub(crate) fn new(
         seal: Seal,
         (lifetime, token_lifetime): (Duration, Duration),
-        ended: Arc<EndedSessions>,
+        (ended, endings): (Arc<EndedSessions>, Arc<Endings>),
         stored: Option<&StoredUsers>,
     ) -> Self {
         let kind = match stored {
             Some(stored) => Kind::Stored(StoredSessions::new(stored)),
             None => Kind::Sealed(SealedSessions::new(seal, lifetime, token_lifetime, ended)),
         };
-        Self { lifetime, kind }
+        Self { lifetime, kind, endings }
     }
 
     /// The lifetime of a session.
@@ -77,14 +81,15 @@ impl Sessions {
             id: continued.map_or_else(octets::token, |former| former.id.clone()),
             subject: user.subject().to_owned(),
             fingerprint: user.fingerprint().to_owned(),
-            auth_time: now.seconds(),
+            // Never a second that counts as ended, also if the user was signed out in this very second (docs/decisions/0097).
+            auth_time: now.seconds().max(user.first_auth_time()).max(self.endings.first_auth_time(user.subject())),
             expires_at: (now + self.lifetime).seconds(),
         };
         let ended = former.filter(|_| continued.is_none());
         match &self.kind {
             Kind::Sealed(sealed) => {
                 if let Some(ended) = ended {
-                    sealed.end(ended, now);
+                    self.end_sealed(sealed, ended, now);
                 }
                 let cookie = Secret::new(sealed.seal(&session));
                 Ok(Begun { session, cookie })
@@ -103,7 +108,9 @@ impl Sessions {
             Kind::Sealed(sealed) => sealed.open(cookie, now),
             Kind::Stored(stored) => stored.open(cookie, now).await?,
         };
-        Ok(session.filter(|session| !session.is_over(self.lifetime, now)))
+        // As at the rules: otherwise a rule would send the browser here again and again.
+        let has_ended = |session: &Session| session.auth_time < self.endings.first_auth_time(&session.subject);
+        Ok(session.filter(|session| !session.is_over(self.lifetime, now) && !has_ended(session)))
     }
 
     /// Ends a session, including all copies of its cookie, and what was issued in it without `offline_access`.
@@ -114,11 +121,17 @@ impl Sessions {
     pub(crate) async fn end(&self, session: &Session, now: Timestamp) -> Result<(), Error> {
         match &self.kind {
             Kind::Sealed(sealed) => {
-                sealed.end(session, now);
+                self.end_sealed(sealed, session, now);
                 Ok(())
             }
             Kind::Stored(stored) => stored.end(&session.id, now).await,
         }
+    }
+
+    /// Those of a database end in it, and are published from there.
+    fn end_sealed(&self, sealed: &SealedSessions, session: &Session, now: Timestamp) {
+        sealed.end(session, now);
+        self.endings.publish([Ending { ended: Ended::Session(&session.id), before: 0, until: now + KEPT }], now);
     }
 
     /// Whether the user signed out of this session, as far as codes and tokens do not know it by themselves: those of a database end in the

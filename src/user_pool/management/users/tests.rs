@@ -48,7 +48,7 @@ async fn a_user_is_added_found_changed_and_deleted() {
     assert_eq!(attributes, [("name", "Ada L.")]);
     assert_eq!((changed.is_enabled, changed.modified_at, changed.created_at), (false, later, NOW));
     assert!(changed.password_hash.is_some());
-    users.delete("ada").await.expect("deleted");
+    users.delete("ada", NOW).await.expect("deleted");
     assert!(matches!(users.show("ada").await, Err(Error::NoUser(_))));
 }
 
@@ -68,7 +68,9 @@ async fn what_is_refused_changes_nothing() {
     let attribute = users.set_attributes("ada", changes, NOW).await;
     assert!(matches!(attribute, Err(Error::Attribute(Fault::Unknown(_)))), "{attribute:?}");
     assert_eq!(users.show("ada").await.expect("found"), ada);
-    for nobody in [users.delete("eve").await, users.set_enabled("eve", true, NOW).await, users.join("eve", "x").await] {
+    for nobody in
+        [users.delete("eve", NOW).await, users.set_enabled("eve", true, NOW).await, users.join("eve", "x").await]
+    {
         assert!(matches!(nobody, Err(Error::NoUser(_))), "{nobody:?}");
     }
 }
@@ -82,7 +84,7 @@ async fn pools_of_one_database_know_nothing_of_each_other() {
     assert!(matches!(machines.show(&ada.subject).await, Err(Error::NoUser(_))));
     let other = machines.add(new("ada"), NOW).await.expect("the name is free there");
     assert_ne!(other.subject, ada.subject);
-    machines.delete("ada").await.expect("deleted");
+    machines.delete("ada", NOW).await.expect("deleted");
     assert_eq!(people.show("ada").await.expect("found"), ada);
 }
 
@@ -108,7 +110,7 @@ async fn groups_come_strongest_first_and_go_with_their_members() {
     for name in ["", "a\nb", &"x".repeat(129)] {
         assert!(matches!(users.put_group(group(name, None), NOW).await, Err(Error::GroupName(_))), "{name:?}");
     }
-    users.delete("ada").await.expect("deleted");
+    users.delete("ada", NOW).await.expect("deleted");
     let left = users.groups().await.expect("listed");
     assert_eq!(left.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["also-weak", "middle", "weak"]);
 }
@@ -142,7 +144,7 @@ async fn a_user_of_the_configuration_comes_before_one_of_the_database() {
     let again =
         async || directory.user_named(&UserName::parse("bob").expect("a name")).await.expect("read").expect("bob");
     let user = again().await;
-    users.sign_out("bob").await.expect("signed out");
+    users.sign_out("bob", NOW).await.expect("signed out");
     assert!(directory.user(&bob.subject, user.fingerprint()).await.expect("read").is_none(), "signed out");
     let user = again().await;
     set(&users, "bob", "battery staple", NOW).await;

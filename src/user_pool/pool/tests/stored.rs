@@ -144,7 +144,7 @@ async fn a_user_who_was_disabled_is_told_so_and_nothing_that_was_issued_counts()
     refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
     browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
     browser.sign_in("grace", "first compiler").await.code();
-    stored.users.sign_out("grace").await.expect("signed out");
+    stored.users.sign_out("grace", START).await.expect("signed out");
     browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
 }
 
@@ -158,9 +158,30 @@ async fn a_new_password_and_a_deletion_end_what_was_before() {
     refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
     browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
     let tokens = stored.fixture.redeem(&browser.sign_in("grace", "second compiler").await.code()).await.json();
-    stored.users.delete("grace").await.expect("deleted");
+    stored.users.delete("grace", START).await.expect("deleted");
     assert_eq!(stored.fixture.userinfo(text(&tokens["access_token"])).await.status(), StatusCode::UNAUTHORIZED);
     stored.fixture.browser().sign_in("grace", "second compiler").await.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+}
+
+/// `auth_time` is in whole seconds, and everybody who was signed in before some second has ended.
+#[tokio::test]
+async fn a_sign_in_in_the_second_of_the_sign_out_has_a_later_time() {
+    let stored = Stored::new().await;
+    let auth_time = |tokens: &Value| payload(&tokens["id_token"])["auth_time"].as_u64().expect("a number");
+    let mut former = auth_time(&stored.tokens().await);
+    assert_eq!(former, START.seconds());
+    for _ in 0..3 {
+        stored.users.sign_out("grace", START).await.expect("signed out");
+        let grace = stored.users.show("grace").await.expect("found");
+        let ended = u64::try_from(grace.epoch).expect("positive");
+        let tokens = stored.tokens().await;
+        assert!(former < ended && ended <= auth_time(&tokens), "{former} {ended} {}", auth_time(&tokens));
+        assert_eq!(payload(&tokens["id_token"])["iat"], START.seconds(), "only that");
+        former = auth_time(&tokens);
+    }
+    // Also if the clock has gone back.
+    stored.users.sign_out("grace", START + Duration::from_secs(300)).await.expect("signed out");
+    assert_eq!(auth_time(&stored.tokens().await), START.seconds() + 301);
 }
 
 #[tokio::test]
