@@ -237,5 +237,9 @@ impl Demo<'_> {
     }
 }
 
+mod mfa;
+
+pub(crate) use mfa::{Code, CodeKind, Picture, RecoveryCodes, SetUpTotp};
+
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Each method is one transaction: it has happened as a whole, or not at all. A process that serves the same pool sees it at once, because nothing
 //! of the users is kept in memory.
 
+mod factors;
 mod groups;
 pub(crate) mod sessions;
 mod users;

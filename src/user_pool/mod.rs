@@ -12,6 +12,7 @@ pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;
 
+pub(crate) mod factors;
 mod failures;
 mod hosted_ui;
 mod issued;

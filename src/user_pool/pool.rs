@@ -12,6 +12,7 @@ use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::endings::reader::EndingReader;
+use crate::user_pool::factors::Factors;
 use crate::user_pool::failures::Failures;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
@@ -27,6 +28,7 @@ use crate::user_pool::routes::{self, NoRoute, Route};
 use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::second::Second;
 use crate::user_pool::signin::sso::Sessions;
 
 /// One pool, as one configuration has it. What it remembers is its [`PoolMemory`].
@@ -68,6 +70,11 @@ impl UserPool {
         let grants = memory.grants.clone();
         let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
         let grants = Grants::new(seal.clone(), lifetimes, grants, stored.as_ref());
+        let second = stored.as_ref().zip(settings.store.as_ref()).map(|(stored, store)| Second {
+            database: Arc::clone(&stored.database),
+            factors: Factors::new(Arc::clone(&settings.name), store.vault.clone()),
+            settings: settings.mfa.clone(),
+        });
         let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored);
         let directory = Arc::new(directory.with_rules(Arc::clone(&settings.directory)));
         let parts = Parts {
@@ -82,7 +89,7 @@ impl UserPool {
         };
         let provider = Arc::new(Provider::new(&settings, memory, parts));
         let (hashing, risk) = (memory.hashing.clone(), Arc::clone(&memory.risk));
-        let sign_in = SignIn::new(Arc::clone(&directory), settings.hashing_max, hashing, risk, clock.clone());
+        let sign_in = SignIn::new(Arc::clone(&directory), settings.hashing_max, hashing, risk, second, clock.clone());
         let is_https = settings.issuer.scheme() == "https";
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let host = settings.issuer.host_str().unwrap_or_default().to_owned();
@@ -157,6 +164,8 @@ impl UserPool {
             Route::Logout => self.ui.logout(headers, &form).await,
             Route::SignInPage => self.ui.home(headers, &form).await,
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
+            Route::StepPage => self.ui.step_page(headers, &form).await,
+            Route::StepForm => self.ui.step_form(headers, &form, caller.address()).await,
             Route::ConfirmForm => self.ui.confirm(headers, &form).await,
             Route::SignOutForm => self.ui.sign_out(headers, &form).await,
         };

@@ -16,6 +16,8 @@ pub(crate) const USERINFO: &str = "/oauth2/userinfo";
 pub(crate) const LOGOUT: &str = "/oauth2/logout";
 /// The sign-in page, and the target of its form.
 pub(crate) const SIGN_IN: &str = "/sign-in";
+/// The pages between the first factor and the session, and the target of their forms.
+pub(crate) const STEP: &str = "/sign-in/step";
 /// The target of the form that asks whether to sign out.
 pub(crate) const SIGN_OUT: &str = "/sign-out";
 /// The target of the form that asks whether a program may act as the user.
@@ -34,6 +36,8 @@ pub(crate) enum Route {
     Logout,
     SignInPage,
     SignInForm,
+    StepPage,
+    StepForm,
     SignOutForm,
     ConfirmForm,
 }
@@ -63,6 +67,8 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         LOGOUT => either(Route::Logout, method == Method::GET || posts, "GET, POST"),
         SIGN_IN if posts => Ok(Route::SignInForm),
         SIGN_IN => either(Route::SignInPage, reads, "GET, HEAD, POST"),
+        STEP if posts => Ok(Route::StepForm),
+        STEP => either(Route::StepPage, reads, "GET, HEAD, POST"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
         CONFIRM => either(Route::ConfirmForm, posts, "POST"),
         _ => Err(NoRoute::Path),

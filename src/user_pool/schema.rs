@@ -6,6 +6,7 @@ use crate::database::Migration;
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("schema/0001-users.sql") },
     Migration { sql: include_str!("schema/0003-messages.sql") },
+    Migration { sql: include_str!("schema/0004-factors.sql") },
     Migration { sql: include_str!("schema/0005-oauth.sql") },
     Migration { sql: include_str!("schema/0006-events.sql") },
 ];

@@ -13,6 +13,8 @@ use crate::crypto::sealed::{Context, Sealer};
 pub(crate) enum Purpose {
     /// The authorization request in the sign-in form.
     SignIn,
+    /// A sign-in between the first factor and the session.
+    Step,
     /// The return address in the form that asks whether to sign out.
     SignOut,
     /// The authorization request in the form that asks for a confirmation.
@@ -60,6 +62,7 @@ impl Seal {
     fn context(&self, purpose: Purpose) -> Context {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",
+            Purpose::Step => "step",
             Purpose::SignOut => "sign-out",
             Purpose::Confirmation => "confirmation",
             Purpose::FormResult => "form-result",

@@ -12,6 +12,7 @@ use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory;
+use crate::user_pool::factors;
 
 /// One pool: an OpenID provider with its users and app clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     /// Which passwords the users of `store` may choose.
     pub(crate) password_policy: PasswordPolicy,
     pub(crate) clients: Vec<ClientSettings>,
+    /// Second factors.
+    pub(crate) mfa: factors::settings::Settings,
     /// Lifetime of ID and access tokens. Default: 1 h.
     pub(crate) token_lifetime: Duration,
     /// Lifetime of refresh tokens, counted from the redemption of the code. Default: 30 days.

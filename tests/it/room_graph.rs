@@ -134,9 +134,11 @@ const ADDED: &[(&str, &str, &str)] = &[
 /// The same inside the user pool, between its directories. Its own files (`pool.rs`, `seal.rs`, …) serve all of them.
 const USER_POOL: &[(&str, &str)] = &[
     // Pages show whose session it is.
-    ("hosted_ui", "directory oauth signin"),
+    // Pages show which second factors there are, and the seed of one that is set up.
+    ("hosted_ui", "credential directory factors oauth signin"),
     ("oauth", "directory signin"),
-    ("signin", "credential directory risk"),
+    ("signin", "credential directory factors risk"),
+    ("factors", "credential"),
     ("credential", ""),
     // Failures are counted by user name, in the one spelling that the directory gives it (attacks U-04).
     ("risk", "directory"),

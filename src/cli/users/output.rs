@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::user_pool::factors::Owned;
 use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
 
@@ -67,6 +68,16 @@ pub(super) fn users(users: &[Record]) -> String {
         ]
     }));
     table(&rows)
+}
+
+/// What a user has set up.
+pub(super) fn factors(owned: &Owned, as_json: bool) -> String {
+    let names: Vec<&str> = owned.factors.iter().map(|factor| factor.name()).collect();
+    if as_json {
+        return pretty(&json!({"factors": names, "recovery_codes": owned.recovery_codes}));
+    }
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!("{:<22} {names}\n{:<22} {}\n", "factors", "recovery codes", owned.recovery_codes)
 }
 
 /// One line for each group.

@@ -126,6 +126,20 @@ pub(crate) enum Stored {
         #[arg(long)]
         others: bool,
     },
+    /// Shows which second factors a user has set up.
+    Factors {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
+    /// Removes the second factors of a user who has lost them: one-time passwords, recovery codes, passkeys, trusted browsers.
+    ResetFactors {
+        #[command(flatten)]
+        of: Of,
+        /// The user name, or the `sub`.
+        user: String,
+    },
     /// Deletes a user with all that belongs to this user.
     Delete {
         #[command(flatten)]
@@ -243,6 +257,8 @@ impl Stored {
             | Self::Sessions { of, .. }
             | Self::EndSession { of, .. }
             | Self::Delete { of, .. }
+            | Self::Factors { of, .. }
+            | Self::ResetFactors { of, .. }
             | Self::Join { of, .. }
             | Self::Leave { of, .. }
             | Self::Groups { of }
@@ -285,6 +301,11 @@ impl Stored {
                 if users.end_sessions(user, which, now).await? == 0 && !others {
                     bail!("`{user}` has no session `{session}`");
                 }
+                Ok(String::new())
+            }
+            Self::Factors { user, .. } => Ok(output::factors(&users.factors(user).await?, json)),
+            Self::ResetFactors { user, .. } => {
+                users.reset_factors(user).await?;
                 Ok(String::new())
             }
             Self::Delete { user, .. } => {

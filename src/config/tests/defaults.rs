@@ -52,7 +52,7 @@ fn base() -> Json {
         "identity_providers": { "entra": { "issuer": "https://entra.company.com", "client_id": "a", "client_secret_file": "secret", "entra_groups": "graph" }, "corp": { "issuer": "https://login.company.com", "client_id": "a", "client_secret_file": "secret" } },
         "user_pools": { "staff": {
             "issuer": "https://login.example.org", "signing_key_file": "pool-key", "applications": ["https://app.example.com"],
-            "store": { "sqlite": "people.db", "key_files": ["session-key-2"] }, "password_policy": {},
+            "store": { "sqlite": "people.db", "key_files": ["session-key-2"] }, "password_policy": {}, "mfa": {},
             "clients": [{ "client_id": "wiki", "client_secret_file": "secret", "redirect_uris": ["https://wiki.example.com/cb"] }],
         } },
         "target_groups": { "app": { "targets": ["127.0.0.1:3000"], "health_check": {}, "stickiness": { "type": "lb_cookie" } }, "tls": { "targets": [{ "address": "127.0.0.1:3001" }], "protocol": "https" } },

@@ -2,3 +2,5 @@
 
 pub(crate) mod password;
 pub(crate) mod policy;
+pub(crate) mod recovery_code;
+pub(crate) mod totp;

@@ -101,6 +101,34 @@ impl Directory {
         self.by_subject.values()
     }
 
+    /// Finds a user of a sign-in by `sub`, and reads something else in the same transaction. `None` if the password has changed since
+    /// `fingerprint` was computed, or if the user was disabled. The user may have to do something first.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn user_with<T: Default + Send + 'static>(
+        &self,
+        subject: &str,
+        fingerprint: &str,
+        with: impl FnOnce(&mut Transaction<'_>) -> Result<T, database::Error> + Send + 'static,
+    ) -> Result<Option<(Arc<User>, T)>, database::Error> {
+        let declared = self.by_subject.get(subject).cloned();
+        let found = match &self.stored {
+            None => declared.map(|user| (user, T::default())),
+            Some(stored) => {
+                let (records, key, is_declared) = (stored.records.clone(), subject.to_owned(), declared.is_some());
+                let read = move |on: &mut Transaction<'_>| {
+                    let record = if is_declared { None } else { records.of_subject(on, &key)? };
+                    Ok((record, with(on)?))
+                };
+                let (record, value) = stored.database.read(read).await?;
+                declared.or(record.and_then(User::stored).map(Arc::new)).map(|user| (user, value))
+            }
+        };
+        Ok(found.filter(|(user, _)| user.is_enabled() && user.fingerprint() == fingerprint))
+    }
+
     /// The password hashes of the configuration's users.
     pub(crate) fn declared_hashes(&self) -> impl Iterator<Item = &Secret<String>> {
         self.declared().filter_map(|user| user.password_hash())

@@ -108,6 +108,12 @@ impl User {
         self.first_auth_time
     }
 
+    /// The groups of the user: those of the database, or of the claim.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
+        let groups = self.claims.get("groups").and_then(serde_json::Value::as_array);
+        groups.into_iter().flatten().filter_map(serde_json::Value::as_str)
+    }
+
     /// The claims of the user: those of the configuration, or the stored attributes and groups.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims

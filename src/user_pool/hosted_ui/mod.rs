@@ -12,6 +12,7 @@ mod result;
 mod sign_in;
 mod sign_out;
 mod signed_in;
+mod step;
 mod ui;
 mod visitor;
 

@@ -18,14 +18,18 @@ pub(crate) enum Notice {
     Busy(u64),
     /// The user was disabled.
     Disabled,
+    /// The field for a code was empty.
+    NoCode,
+    /// The code is wrong, or was used before.
+    WrongCode,
 }
 
 impl Notice {
     /// The status, if the page is the response to the form itself.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Incomplete => StatusCode::BAD_REQUEST,
-            Self::Wrong => StatusCode::UNAUTHORIZED,
+            Self::Incomplete | Self::NoCode => StatusCode::BAD_REQUEST,
+            Self::Wrong | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::TooMany(_) | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Disabled => StatusCode::FORBIDDEN,
         }
@@ -35,7 +39,7 @@ impl Notice {
     pub(crate) const fn wait(self) -> Option<u64> {
         match self {
             Self::TooMany(seconds) | Self::Busy(seconds) => Some(seconds),
-            Self::Incomplete | Self::Wrong | Self::Disabled => None,
+            Self::Incomplete | Self::Wrong | Self::Disabled | Self::NoCode | Self::WrongCode => None,
         }
     }
 
@@ -47,6 +51,8 @@ impl Notice {
             Self::TooMany(seconds) => wait(Text::SignInTooManyAttempts, seconds),
             Self::Busy(seconds) => wait(Text::SignInBusy, seconds),
             Self::Disabled => Text::SignInDisabled.into(),
+            Self::NoCode => Text::MfaNoCode.into(),
+            Self::WrongCode => Text::MfaWrongCode.into(),
         }
     }
 }

@@ -15,6 +15,10 @@ use crate::user_pool::oauth::error::PageError;
 pub(crate) const NOT_FOUND: &str = "pool.not_found";
 /// The database fails.
 pub(crate) const UNAVAILABLE: &str = "pool.unavailable";
+/// The password is right, and the user has to do something first.
+pub(crate) const HELD: &str = "sign_in.user_held";
+/// The user has to have a second factor, and cannot set one up.
+pub(crate) const NO_SECOND_FACTOR: &str = "sign_in.no_second_factor";
 /// The path does not support the method.
 pub(crate) const METHOD: &str = "pool.method_not_allowed";
 
@@ -50,6 +54,8 @@ impl Notice {
             Self::TooMany(_) => "sign_in.too_many_attempts",
             Self::Busy(_) => "sign_in.busy",
             Self::Disabled => "sign_in.user_disabled",
+            Self::NoCode => "sign_in.no_code",
+            Self::WrongCode => "sign_in.wrong_code",
         }
     }
 }
@@ -83,9 +89,18 @@ mod tests {
         let pages = [PageError::UnknownClient, PageError::UnknownRedirect, PageError::Malformed].map(PageError::code);
         let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired, Refused::ConfirmationExpired]
             .map(Refused::code);
-        let sign_ins = [Notice::Incomplete, Notice::Wrong, Notice::TooMany(0), Notice::Busy(0), Notice::Disabled]
-            .map(Notice::code);
-        for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD, UNAVAILABLE]].concat() {
+        let sign_ins = [
+            Notice::Incomplete,
+            Notice::Wrong,
+            Notice::TooMany(0),
+            Notice::Busy(0),
+            Notice::Disabled,
+            Notice::NoCode,
+            Notice::WrongCode,
+        ]
+        .map(Notice::code);
+        for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD, UNAVAILABLE, HELD, NO_SECOND_FACTOR]].concat()
+        {
             assert!(list.contains(&format!("\n| `{code}` | ")), "{code}");
         }
     }

@@ -82,7 +82,7 @@ impl HostedUi {
         response
     }
 
-    fn refuse(&self, headers: &HeaderMap, status: StatusCode, code: &'static str) -> WholeResponse {
+    pub(super) fn refuse(&self, headers: &HeaderMap, status: StatusCode, code: &'static str) -> WholeResponse {
         let link = Link::here(Text::LinkSignInPage, routes::SIGN_IN);
         refusal::because(code, refusal::page(self.view(headers, None), status, code, link, request_id(headers)))
     }

@@ -52,7 +52,7 @@ impl FormResult {
         match self.notice {
             Notice::TooMany(seconds) => Notice::TooMany(seconds.saturating_sub(passed)),
             Notice::Busy(seconds) => Notice::Busy(seconds.saturating_sub(passed)),
-            notice @ (Notice::Incomplete | Notice::Wrong | Notice::Disabled) => notice,
+            notice => notice,
         }
     }
 }

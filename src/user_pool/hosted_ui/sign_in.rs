@@ -18,12 +18,13 @@ use crate::user_pool::hosted_ui::{csrf, refusal};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seal::Purpose;
-use crate::user_pool::seen::Seen;
+use crate::user_pool::signin::proof::{Proof, Proofs};
+use crate::user_pool::signin::step::UnderWay;
 use crate::user_pool::signin::{Outcome, state};
 use crate::user_pool::{reply, routes};
 
 /// The waiting time that is shown if too many users are signing in.
-const BUSY_FOR: Duration = Duration::from_secs(5);
+pub(super) const BUSY_FOR: Duration = Duration::from_secs(5);
 
 /// A sign-in form that was sent.
 struct Sent<'f> {
@@ -115,7 +116,8 @@ impl HostedUi {
         let attempt = self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref());
         Ok(match attempt.await? {
             Outcome::User(user) => {
-                self.signed_in(headers, &user, Seen::of(headers, client), sent.request.as_ref()).await?
+                let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));
+                self.go_on(headers, under_way, sent.request, client).await?
             }
             Outcome::Wrong => {
                 self.metrics.wrong_password.increment();
@@ -130,11 +132,6 @@ impl HostedUi {
                 self.again(sent, Notice::Busy(whole_seconds(BUSY_FOR)))
             }
             Outcome::Disabled => {
-                self.metrics.disabled.increment();
-                self.again(sent, Notice::Disabled)
-            }
-            Outcome::Held(user) => {
-                tracing::debug!(user.status = user.status().as_str(), "the user has to do something first");
                 self.metrics.disabled.increment();
                 self.again(sent, Notice::Disabled)
             }
@@ -174,6 +171,6 @@ impl HostedUi {
     }
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

@@ -9,6 +9,7 @@ use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::known::{self, KnownBrowser};
+use crate::user_pool::signin::proof::Proofs;
 use crate::user_pool::signin::sso::Begun;
 use crate::user_pool::{reply, routes};
 
@@ -18,7 +19,7 @@ impl HostedUi {
         &self,
         headers: &HeaderMap,
         user: &User,
-        seen: Seen,
+        (proofs, seen): (Proofs, Seen),
         request: Option<&AuthorizationRequest>,
     ) -> Result<WholeResponse, database::Error> {
         self.metrics.signed_in.increment();
@@ -30,7 +31,7 @@ impl HostedUi {
             }
             request => {
                 let former = self.session(headers).await?;
-                let begun = self.sessions.begin(user, former.as_ref(), seen, now).await?;
+                let begun = self.sessions.begin(user, proofs, former.as_ref(), seen, now).await?;
                 self.begin_session(&begun, request).await?
             }
         };

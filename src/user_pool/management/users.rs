@@ -9,6 +9,7 @@ use crate::database::{self, Transaction};
 use crate::user_pool::directory::filter::Filter;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::search::{Cursor, Page};
+use crate::user_pool::factors;
 
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::attribute::{Attributes, Fault, is_email};
@@ -294,7 +295,11 @@ impl Management {
     ///
     /// If there is no such user.
     pub(crate) async fn delete(&self, who: &str, now: Timestamp) -> Result<(), Error> {
-        self.change(who, move |records, on, user| records.delete(on, &user.subject, now)).await
+        self.change(who, move |records, on, user| {
+            factors::forget(on, &records.pool, &user.subject)?;
+            records.delete(on, &user.subject, now)
+        })
+        .await
     }
 
     /// Writes a copy of the database to a new file, while it is in use. It has all pools of the file.

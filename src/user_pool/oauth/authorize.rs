@@ -219,6 +219,7 @@ impl Provider {
                 scope: request.scope.clone(),
                 resource: request.resource.clone(),
                 auth_time: session.auth_time,
+                proofs: session.proofs.clone(),
                 session_id: session.id.clone(),
                 fingerprint: session.fingerprint.clone(),
             },

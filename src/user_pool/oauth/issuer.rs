@@ -171,7 +171,12 @@ impl Issuer {
             session_id: (!grant.has("offline_access")).then(|| grant.session_id.clone()),
         };
         match (payload.as_object_mut(), &grant.resource) {
-            (Some(payload), Some(_)) => payload.extend(claims_of(user, scope)),
+            (Some(payload), Some(_)) => {
+                // RFC 9068 §2.2.1.
+                payload.insert("acr".into(), grant.proofs.level().name().into());
+                payload.insert("amr".into(), grant.proofs.amr().into());
+                payload.extend(claims_of(user, scope));
+            }
             (Some(payload), None) => {
                 payload.insert("grant".into(), self.seal.seal(Purpose::AccessToken, &inside()).into());
             }
@@ -190,6 +195,8 @@ impl Issuer {
             "exp": (now + self.token_lifetime).seconds(),
             "iat": now.seconds(),
             "auth_time": grant.auth_time,
+            "acr": grant.proofs.level().name(),
+            "amr": grant.proofs.amr(),
             "sid": grant.session_id,
             "at_hash": left_half(access_token),
         });
@@ -263,7 +270,9 @@ pub(crate) fn supposed_users(settings: &Settings, scope: &str) -> Vec<Identity> 
     let supposed = users.map(|user| {
         let mut claims = claims_of(&user, scope);
         // The other members of an ID token that are no claims of the protocol.
-        claims.extend([("auth_time".to_owned(), 0.into()), ("sid".to_owned(), "".into())]);
+        let protocol =
+            [("auth_time", 0.into()), ("acr", "".into()), ("amr", serde_json::json!([])), ("sid", "".into())];
+        claims.extend(protocol.map(|(name, value)| (name.to_owned(), value)));
         Identity::supposed(issuer.to_owned(), user.subject().to_owned(), claims)
     });
     supposed.collect()

@@ -6,6 +6,7 @@ mod confirm;
 mod documents;
 mod generations;
 mod logout;
+mod mfa;
 mod resources;
 mod sign_in;
 mod stored;
@@ -110,6 +111,7 @@ fn settings() -> Settings {
                 is_ours: false,
             },
         ],
+        mfa: Default::default(),
         token_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 24 * 3600),
         sso_lifetime: Duration::from_secs(8 * 3600),

@@ -12,6 +12,9 @@
 //! guessing from the same network, or from many networks, does not lock the user out of such a browser. All such browsers of one user
 //! together have a limit, too, because a user can create any number of them.
 //!
+//! Codes of a second factor have limits of their own: whoever guesses one knows the password already, and a right password must not give new
+//! guesses. The limit per user is stricter, and is for each browser in which the user has signed in before, and for all others together.
+//!
 //! An attempt is counted before the password is verified, and given back if the password is right. So parallel guesses cannot
 //! exceed the limits. If only attempts in progress stand against an attempt, it waits for their outcome. A refused attempt is
 //! not counted, so waiting always helps.
@@ -34,6 +37,8 @@ const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_s
 const PER_ADDRESS: Limit = Limit { burst: 30, interval: Duration::from_secs(5) };
 const PER_SITE: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
 const PER_USER: Limit = Limit { burst: 50, interval: Duration::from_secs(60) };
+/// A code has six digits, and up to three are good at a time: 288 guesses a day find one with a probability of 1 in 1,000.
+const CODES_PER_USER: Limit = Limit { burst: 10, interval: Duration::from_secs(300) };
 /// How long an address counts as known for a user after a sign-in from there.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Maximum number of known addresses, per user and in total.
@@ -62,12 +67,21 @@ struct State {
     per_address: Buckets,
     per_site: Buckets,
     per_user: Buckets,
+    codes_per_user: Buckets,
     known: Shares<()>,
     /// The number of attempts in progress, by the key of each bucket that they use.
     under_way: HashMap<u64, u32>,
     /// The number of waiting attempts, by network.
     waiting: HashMap<[u8; 8], u32>,
     waiting_in_all: u32,
+}
+
+/// What is guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guess {
+    Password,
+    /// A code of a second factor.
+    Code,
 }
 
 /// The origin of an attempt.
@@ -89,11 +103,12 @@ pub(crate) struct Attempt<'r> {
 /// The buckets that an attempt uses.
 #[derive(Clone, Copy, Debug)]
 struct Keys {
+    guess: Guess,
     pair: u64,
     address: u64,
     /// `None` for an IPv4 address.
     site: Option<u64>,
-    /// `None` if the address is known for the user.
+    /// `None` for a password, if the address is known for the user.
     user: Option<u64>,
 }
 
@@ -128,6 +143,7 @@ impl Risk {
             per_address: Buckets::new(PER_ADDRESS, ENTRIES_MAX),
             per_site: Buckets::new(PER_SITE, ENTRIES_MAX),
             per_user: Buckets::new(PER_USER, ENTRIES_MAX),
+            codes_per_user: Buckets::new(CODES_PER_USER, ENTRIES_MAX),
             known: Shares::new(KNOWN),
             under_way: HashMap::new(),
             waiting: HashMap::new(),
@@ -142,9 +158,15 @@ impl Risk {
     /// # Errors
     ///
     /// See [`Refused`].
-    pub(crate) async fn begin(&self, user: &UserName, from: Origin<'_>, clock: &Clock) -> Result<Attempt<'_>, Refused> {
+    pub(crate) async fn begin(
+        &self,
+        user: &UserName,
+        from: Origin<'_>,
+        guess: Guess,
+        clock: &Clock,
+    ) -> Result<Attempt<'_>, Refused> {
         let network = network(from.address);
-        match self.turn(user, from, clock.now()) {
+        match self.turn(user, from, guess, clock.now()) {
             Turn::Now(attempt) => return Ok(attempt),
             Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
             Turn::Later => {}
@@ -155,7 +177,7 @@ impl Risk {
                 let mut settled = pin!(self.settled.notified());
                 // Before the check, so that no notification between the check and the wait is missed.
                 settled.as_mut().enable();
-                match self.turn(user, from, clock.now()) {
+                match self.turn(user, from, guess, clock.now()) {
                     Turn::Now(attempt) => return Ok(attempt),
                     Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
                     Turn::Later => settled.await,
@@ -165,10 +187,13 @@ impl Risk {
         tokio::time::timeout(WAIT_MAX, in_turn).await.unwrap_or(Err(Refused::Busy))
     }
 
-    fn turn(&self, user: &UserName, from: Origin<'_>, now: Timestamp) -> Turn<'_> {
+    fn turn(&self, user: &UserName, from: Origin<'_>, guess: Guess, now: Timestamp) -> Turn<'_> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let keys = state.keys(user, from, now);
+        let keys = match guess {
+            Guess::Password => state.keys(user, from, now),
+            Guess::Code => state.keys_of_code(user, from),
+        };
         if !state.wait(keys, |_| 0, now).is_zero() {
             let failed = state.wait(keys, |key| state.under_way.get(&key).copied().unwrap_or_default(), now);
             return if failed.is_zero() { Turn::Later } else { Turn::Refused(failed) };
@@ -179,12 +204,17 @@ impl Risk {
             state.per_site.take(site, now);
         }
         if let Some(user) = keys.user {
-            state.per_user.take(user, now);
+            state.per_user(guess).take(user, now);
         }
         for key in keys.all() {
             *state.under_way.entry(key).or_default() += 1;
         }
         Turn::Now(Attempt { risk: self, keys })
+    }
+
+    /// The user has signed in from this address. It counts as known for a while.
+    pub(crate) fn remember(&self, user: &UserName, address: IpAddr, now: Timestamp) {
+        self.lock().known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -196,6 +226,7 @@ impl State {
     fn keys(&mut self, user: &UserName, from: Origin<'_>, now: Timestamp) -> Keys {
         if let Some(browser) = from.browser {
             return Keys {
+                guess: Guess::Password,
                 pair: self.per_user_and_address.key(&("browser", browser)),
                 address: self.per_address.key(&("browsers", user)),
                 site: None,
@@ -205,6 +236,7 @@ impl State {
         let network = network(from.address);
         let is_known = matches!(self.known.find(&user, &(user, network), now, now), Found::Here(()));
         Keys {
+            guess: Guess::Password,
             pair: self.per_user_and_address.key(&(user, network)),
             address: self.per_address.key(&network),
             site: rate_limit::site(network).map(|site| self.per_site.key(&site)),
@@ -212,26 +244,54 @@ impl State {
         }
     }
 
+    fn keys_of_code(&self, user: &UserName, from: Origin<'_>) -> Keys {
+        let network = network(from.address);
+        let own = from.browser.map(|browser| ("browser", browser));
+        Keys {
+            guess: Guess::Code,
+            pair: match own {
+                Some(own) => self.per_user_and_address.key(&("code", own)),
+                None => self.per_user_and_address.key(&("code", user, network)),
+            },
+            address: self.per_address.key(&network),
+            site: rate_limit::site(network).map(|site| self.per_site.key(&site)),
+            user: Some(match own {
+                Some(own) => self.codes_per_user.key(&own),
+                None => self.codes_per_user.key(&user),
+            }),
+        }
+    }
+
+    fn per_user(&mut self, guess: Guess) -> &mut Buckets {
+        match guess {
+            Guess::Password => &mut self.per_user,
+            Guess::Code => &mut self.codes_per_user,
+        }
+    }
+
     /// Time until an attempt is permitted, as if this number of attempts had been given back to each bucket.
     fn wait(&self, keys: Keys, given_back: impl Fn(u64) -> u32, now: Timestamp) -> Duration {
         let wait = |buckets: &Buckets, key| buckets.wait_without(key, given_back(key), now);
         let wait_for_site = keys.site.map(|key| wait(&self.per_site, key)).unwrap_or_default();
-        let wait_for_user = keys.user.map(|key| wait(&self.per_user, key)).unwrap_or_default();
+        let per_user = match keys.guess {
+            Guess::Password => &self.per_user,
+            Guess::Code => &self.codes_per_user,
+        };
+        let wait_for_user = keys.user.map(|key| wait(per_user, key)).unwrap_or_default();
         let wait_for_address = wait(&self.per_user_and_address, keys.pair).max(wait(&self.per_address, keys.address));
         wait_for_address.max(wait_for_site).max(wait_for_user)
     }
 }
 
 impl Attempt<'_> {
-    /// The password was right. The attempt is given back, and failures of this user from this address are forgotten.
-    pub(crate) fn succeeded(self, user: &UserName, address: IpAddr, now: Timestamp) {
+    /// The guess was right. The attempt is given back, and failures of this user from this address are forgotten.
+    pub(crate) fn succeeded(self) {
         let mut state = self.risk.lock();
         state.per_user_and_address.forget(self.keys.pair);
         self.give_back(&mut state);
-        state.known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
     }
 
-    /// The password was not verified. The attempt is given back.
+    /// The guess was not verified. The attempt is given back.
     pub(crate) fn not_made(self) {
         let mut state = self.risk.lock();
         state.per_user_and_address.give_back(self.keys.pair);
@@ -244,7 +304,7 @@ impl Attempt<'_> {
             state.per_site.give_back(site);
         }
         if let Some(user) = self.keys.user {
-            state.per_user.give_back(user);
+            state.per_user(self.keys.guess).give_back(user);
         }
     }
 }

@@ -21,7 +21,7 @@ fn begin<'r>(risk: &'r Risk, user: &UserName, address: IpAddr, now: Timestamp) -
 }
 
 fn turn<'r>(risk: &'r Risk, user: &UserName, from: Origin<'_>, now: Timestamp) -> Result<Attempt<'r>, Duration> {
-    match risk.turn(user, from, now) {
+    match risk.turn(user, from, Guess::Password, now) {
         Turn::Now(attempt) => Ok(attempt),
         Turn::Refused(wait) => Err(wait),
         Turn::Later => panic!("no attempt is under way"),
@@ -69,7 +69,8 @@ fn u_02_one_site_with_many_networks_is_one_site() {
     for number in 0..1000_u16 {
         let name = user(&format!("other{number}"));
         let right = begin(&risk, &name, address(3, number), NOW).expect("right passwords are not counted");
-        right.succeeded(&name, address(3, number), NOW);
+        right.succeeded();
+        risk.remember(&name, address(3, number), NOW);
     }
 }
 
@@ -78,7 +79,8 @@ fn u_02_an_attacker_on_many_addresses_does_not_lock_the_user_out() {
     let risk = Risk::new();
     let home = v4(0xffff);
     let right = begin(&risk, &user("alice"), home, NOW).expect("the first");
-    right.succeeded(&user("alice"), home, NOW);
+    right.succeeded();
+    risk.remember(&user("alice"), home, NOW);
     for last in 0..50 {
         let _wrong = begin(&risk, &user("alice"), v4(last), NOW).expect("within the burst");
     }
@@ -95,7 +97,8 @@ fn u_02_a_browser_of_the_user_is_kept_out_by_nobody_and_gives_no_more_guesses() 
         while let Ok(_wrong) = begin(&risk, &alice, v4(last), NOW) {}
     }
     let own = |browser| Origin { address: v4(1), browser: Some(browser) };
-    turn(&risk, &alice, own("laptop"), NOW).expect("her own").succeeded(&alice, v4(1), NOW);
+    turn(&risk, &alice, own("laptop"), NOW).expect("her own").succeeded();
+    risk.remember(&alice, v4(1), NOW);
     // Whoever has stolen the cookie may guess as often as anybody else.
     let guesses = |browser, now| std::iter::from_fn(|| turn(&risk, &alice, own(browser), now).map(drop).ok()).count();
     assert_eq!(guesses("stolen", NOW), 5);
@@ -111,7 +114,8 @@ fn a_right_password_is_not_counted() {
     let risk = Risk::new();
     for _ in 0..200 {
         let attempt = begin(&risk, &user("alice"), v4(1), NOW).expect("never too many");
-        attempt.succeeded(&user("alice"), v4(1), NOW);
+        attempt.succeeded();
+        risk.remember(&user("alice"), v4(1), NOW);
     }
     for _ in 0..200 {
         let attempt = begin(&risk, &user("bob"), v4(1), NOW).expect("never too many");
@@ -124,11 +128,13 @@ fn u_02_one_user_on_many_addresses_does_not_make_anothers_address_unknown() {
     let risk = Risk::new();
     let home = v4(0x00ff_ffff);
     let right = begin(&risk, &user("alice"), home, NOW).expect("the first");
-    right.succeeded(&user("alice"), home, NOW);
+    right.succeeded();
+    risk.remember(&user("alice"), home, NOW);
     for number in 0..101_000 {
         let address = IpAddr::V6(Ipv6Addr::from((0x2001_0db8_u128 << 96) + (u128::from(number as u32) << 64)));
         let right = begin(&risk, &user("mallory"), address, NOW).expect("right each time");
-        right.succeeded(&user("mallory"), address, NOW);
+        right.succeeded();
+        risk.remember(&user("mallory"), address, NOW);
     }
     for last in 0..50 {
         let _wrong = begin(&risk, &user("alice"), v4(last), NOW).expect("within the burst");
@@ -143,11 +149,12 @@ async fn an_office_behind_one_address_signs_in_at_the_same_moment() {
     let risk = Risk::new();
     let one = async |number: u32| {
         let user = user(&format!("user{number}"));
-        let attempt = risk.begin(&user, from(1), &clock).await.expect("nobody is refused");
+        let attempt = risk.begin(&user, from(1), Guess::Password, &clock).await.expect("nobody is refused");
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        attempt.succeeded(&user, v4(1), NOW);
+        attempt.succeeded();
+        risk.remember(&user, v4(1), NOW);
     };
     futures_util::future::join_all((0..500).map(one)).await;
     assert!(risk.lock().under_way.is_empty());
@@ -159,7 +166,7 @@ async fn u_02_guesses_at_the_same_moment_are_no_more_than_the_limit() {
     let (clock, _hand) = Clock::manual(NOW);
     let risk = Risk::new();
     let one = async |number: u32| {
-        let attempt = risk.begin(&user(&format!("user{number}")), from(1), &clock).await;
+        let attempt = risk.begin(&user(&format!("user{number}")), from(1), Guess::Password, &clock).await;
         tokio::task::yield_now().await;
         attempt.map(drop)
     };
@@ -176,10 +183,42 @@ async fn one_network_takes_a_part_of_the_places_to_wait() {
     let held: Vec<_> = (0..30)
         .map(|number| begin(&risk, &user(&format!("user{number}")), v4(1), NOW).expect("within the burst"))
         .collect();
-    let one = async |number: u32| risk.begin(&user(&format!("other{number}")), from(1), &clock).await.map(drop);
+    let one = async |number: u32| {
+        risk.begin(&user(&format!("other{number}")), from(1), Guess::Password, &clock).await.map(drop)
+    };
     let outcomes = futures_util::future::join_all((0..600).map(one)).await;
     // The 88 that found no place at once, the others after ten seconds.
     assert!(outcomes.iter().all(|outcome| *outcome == Err(Refused::Busy)));
-    assert!(risk.begin(&user("alice"), from(2), &clock).await.is_ok(), "another network is served at once");
+    assert!(
+        risk.begin(&user("alice"), from(2), Guess::Password, &clock).await.is_ok(),
+        "another network is served at once"
+    );
     drop(held);
+}
+
+#[test]
+fn u_02_a_right_password_gives_no_new_guesses_at_codes() {
+    let risk = Risk::new();
+    let alice = user("alice");
+    let code = |address, now| match risk.turn(&alice, Origin { address, browser: None }, Guess::Code, now) {
+        Turn::Now(_wrong) => Ok(()),
+        Turn::Refused(wait) => Err(wait),
+        Turn::Later => panic!("no attempt is under way"),
+    };
+    let mut now = NOW;
+    for guess in 0..10 {
+        begin(&risk, &alice, v4(guess), now).expect("never too many").succeeded();
+        assert_eq!(code(v4(guess), now), Ok(()), "guess {guess}");
+        now = now + Duration::from_secs(1);
+    }
+    assert!(code(v4(100), now).is_err(), "ten, from whatever address");
+    risk.remember(&alice, v4(101), now);
+    assert!(code(v4(101), now).is_err(), "whoever knows the password comes from a known address easily");
+    let own = |now| risk.turn(&alice, Origin { address: v4(100), browser: Some("laptop") }, Guess::Code, now);
+    for _ in 0..5 {
+        assert!(matches!(own(now), Turn::Now(_)), "her own browser has a limit of its own");
+    }
+    assert!(matches!(own(now), Turn::Refused(_)));
+    assert!(begin(&risk, &alice, v4(102), now).is_ok(), "passwords are counted apart");
+    assert_eq!(code(v4(103), now + Duration::from_secs(300)), Ok(()), "waiting helps");
 }

@@ -8,6 +8,8 @@ CREATE TABLE sso (
     sub TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     auth_time INTEGER NOT NULL,
+    -- What the user has proved, in words.
+    proofs TEXT NOT NULL,
     -- A JSON list: the clients that got a code in this session.
     clients TEXT NOT NULL,
     address TEXT NOT NULL,
@@ -63,6 +65,8 @@ CREATE TABLE families (
     is_offline INTEGER NOT NULL,
     resource TEXT,
     auth_time INTEGER NOT NULL,
+    -- What the user has proved, in words.
+    proofs TEXT NOT NULL,
     address TEXT NOT NULL,
     agent TEXT NOT NULL,
     created_at INTEGER NOT NULL,

@@ -1,8 +1,11 @@
-//! Verifies users. The only step in this version is the password.
+//! Verifies users: the password here, second factors in `second`. `step` says what a sign-in asks for next.
 
 pub(crate) mod known;
+pub(crate) mod proof;
+pub(crate) mod second;
 pub(crate) mod sso;
 pub(crate) mod state;
+pub(crate) mod step;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,8 +18,9 @@ use crate::user_pool::credential::password::{self, Hasher, Hashing};
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::user::User;
-use crate::user_pool::risk::{Origin, Refused, Risk};
+use crate::user_pool::risk::{Guess, Origin, Refused, Risk};
 use known::KnownBrowser;
+use second::Second;
 
 /// Verifies passwords, and limits guessing.
 #[derive(Debug)]
@@ -24,13 +28,15 @@ pub(crate) struct SignIn {
     directory: Arc<Directory>,
     hasher: Hasher,
     risk: Arc<Risk>,
+    /// `None` without a database.
+    second: Option<Second>,
     clock: Clock,
 }
 
 /// The outcome of an attempt.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The password of this user is right.
+    /// The password of this user is right. `step` says what comes next.
     User(Arc<User>),
     /// The user does not exist, or the password is wrong. The client does not learn which (attacks U-01).
     Wrong,
@@ -40,8 +46,6 @@ pub(crate) enum Outcome {
     Busy,
     /// The password is right, and the user was disabled.
     Disabled,
-    /// The password is right, and the user has to do something first: [`User::status`].
-    Held(Arc<User>),
 }
 
 impl SignIn {
@@ -52,6 +56,7 @@ impl SignIn {
         hashing_max: usize,
         hashing: Hashing,
         risk: Arc<Risk>,
+        second: Option<Second>,
         clock: Clock,
     ) -> Self {
         let mut costs = password::costs(directory.declared_hashes());
@@ -59,7 +64,7 @@ impl SignIn {
             costs.insert(password::COST);
         }
         let hasher = Hasher::new(hashing_max, costs, hashing);
-        Self { directory, hasher, risk, clock }
+        Self { directory, hasher, risk, second, clock }
     }
 
     /// Verifies a user name and a password, typed in a browser that may be `known`. If the future is dropped, the attempt stays
@@ -80,7 +85,7 @@ impl SignIn {
         let user = self.directory.user_named(&name).await?;
         let known = known.filter(|known| user.as_ref().is_some_and(|user| known.is_of(user)));
         let from = Origin { address: client, browser: known.map(|known| &*known.id) };
-        let attempt = match self.risk.begin(&name, from, &self.clock).await {
+        let attempt = match self.risk.begin(&name, from, Guess::Password, &self.clock).await {
             Ok(attempt) => attempt,
             Err(Refused::TooMany(wait)) => return Ok(Outcome::TooMany(wait)),
             Err(Refused::Busy) => return Ok(Outcome::Busy),
@@ -89,9 +94,8 @@ impl SignIn {
         Ok(match (self.hasher.verify(hash, password).await, user) {
             // Only who knows the password learns more.
             (Ok(true), Some(user)) if !user.is_enabled() => Outcome::Disabled,
-            (Ok(true), Some(user)) if !user.may_have_sessions() => Outcome::Held(user),
             (Ok(true), Some(user)) => {
-                attempt.succeeded(&name, client, self.clock.now());
+                attempt.succeeded();
                 Outcome::User(user)
             }
             (Ok(_), _) => Outcome::Wrong,
@@ -100,6 +104,11 @@ impl SignIn {
                 Outcome::Busy
             }
         })
+    }
+
+    /// The user has signed in from this address, to the end.
+    pub(crate) fn remember_address(&self, user: &User, address: IpAddr) {
+        self.risk.remember(user.name(), address, self.clock.now());
     }
 
     /// Occupies every hasher until the permit is dropped.

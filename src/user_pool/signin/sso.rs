@@ -21,6 +21,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::endings::rows::KEPT;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::seen::Seen;
+use crate::user_pool::signin::proof::Proofs;
 
 pub(crate) use rows::{Rows, StoredSession, Which};
 pub(crate) use sealed::EndedSessions;
@@ -72,6 +73,7 @@ impl Sessions {
     pub(crate) async fn begin(
         &self,
         user: &User,
+        proofs: Proofs,
         former: Option<&Session>,
         seen: Seen,
         now: Timestamp,
@@ -83,6 +85,7 @@ impl Sessions {
             fingerprint: user.fingerprint().to_owned(),
             // Never a second that counts as ended, also if the user was signed out in this very second (docs/decisions/0097).
             auth_time: now.seconds().max(user.first_auth_time()).max(self.endings.first_auth_time(user.subject())),
+            proofs,
             expires_at: (now + self.lifetime).seconds(),
         };
         let ended = former.filter(|_| continued.is_none());

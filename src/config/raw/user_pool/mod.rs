@@ -1,6 +1,7 @@
 //! `user_pools`.
 
 pub(crate) mod directory;
+pub(crate) mod mfa;
 pub(crate) mod password_policy;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub(crate) struct UserPool {
     pub(crate) attributes: Option<directory::Attributes>,
     /// How users in the `store` sign in.
     pub(crate) sign_in: Option<directory::SignIn>,
+    /// Second factors. Without it, nobody is asked for one.
+    pub(crate) mfa: Option<mfa::Mfa>,
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,

@@ -1,6 +1,7 @@
 //! `user_pools`.
 
 mod directory;
+mod mfa;
 mod password_policy;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub(super) fn user_pool(
     let policy_at = at.key("password_policy");
     let password_policy =
         password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
+    let mfa = mfa::mfa(raw.mfa.as_ref(), raw.store.is_some(), &at.key("mfa"), context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
     let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
@@ -78,6 +80,7 @@ pub(super) fn user_pool(
         directory: directory?,
         store: store?,
         password_policy: password_policy?,
+        mfa: mfa?,
         clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::octets;
 use crate::database;
 use crate::secret::Secret;
+use crate::user_pool::signin::proof::Proofs;
 use crate::user_pool::signin::sso::Key;
 
 /// The grant of a user to a client.
@@ -23,6 +24,9 @@ pub(crate) struct Grant {
     pub(crate) resource: Option<String>,
     /// When the user typed the password, in seconds.
     pub(crate) auth_time: u64,
+    /// What the user has proved then.
+    #[serde(default = "Proofs::of_before")]
+    pub(crate) proofs: Proofs,
     /// The single-sign-on session in which the grant was created.
     pub(crate) session_id: String,
     /// The fingerprint of the password. After a password change the grant is no longer valid.

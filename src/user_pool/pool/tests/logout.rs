@@ -3,6 +3,7 @@
 use super::*;
 use crate::user_pool::UserName;
 use crate::user_pool::seen::Seen;
+use crate::user_pool::signin::proof::Proofs;
 
 const BYE: &str = "https://app.example.com/bye";
 
@@ -150,7 +151,10 @@ async fn one_users_sign_outs_do_not_bring_anothers_session_back() {
     let (mut first, seen) = (None, Seen { address: String::new(), agent: String::new() });
     for _ in 0..101_500 {
         fixture.clock.advance(Duration::from_millis(1));
-        let begun = sessions.begin(&bob, None, seen.clone(), fixture.clock.now()).await.expect("no database");
+        let begun = sessions
+            .begin(&bob, Proofs::of_before(), None, seen.clone(), fixture.clock.now())
+            .await
+            .expect("no database");
         sessions.end(&begun.session, fixture.clock.now()).await.expect("no database");
         first.get_or_insert(begun);
     }

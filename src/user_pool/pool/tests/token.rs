@@ -258,6 +258,8 @@ async fn an_id_token_holds_what_openid_connect_prescribes() {
     assert_eq!((&id["iat"], &id["auth_time"], &id["exp"]), (&json!(now), &json!(now), &json!(now + 3600)));
     let hash = octets::sha256(tokens["access_token"].as_str().expect("a token").as_bytes());
     assert_eq!(id["at_hash"], URL_SAFE_NO_PAD.encode(&hash[..16]));
+    // pool §8.8: a password alone.
+    assert_eq!((&id["acr"], &id["amr"]), (&json!("urn:cognito:loa:1"), &json!(["pwd"])));
     assert_eq!(tokens["token_type"], "Bearer");
     assert_eq!(tokens["expires_in"], 3600);
 }

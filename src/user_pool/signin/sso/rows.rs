@@ -55,6 +55,7 @@ impl Rows {
             self.issued.end_session(on, ended, now)?;
         }
         self.sweep(on, now)?;
+        let proofs = String::from(session.proofs.clone());
         let values = [
             Value::from(&*self.pool),
             (&session.id).into(),
@@ -62,15 +63,16 @@ impl Rows {
             (&session.subject).into(),
             (&session.fingerprint).into(),
             Timestamp::from_seconds(session.auth_time).into(),
+            (&proofs).into(),
             (&seen.address).into(),
             (&seen.agent).into(),
             now.into(),
             Timestamp::from_seconds(session.expires_at).into(),
         ];
-        let sql = "INSERT INTO sso (pool, id, hash, sub, fingerprint, auth_time, clients, address, agent, created_at, used_at, expires_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]', ?7, ?8, ?9, ?9, ?10) \
+        let sql = "INSERT INTO sso (pool, id, hash, sub, fingerprint, auth_time, proofs, clients, address, agent, created_at, used_at, expires_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '[]', ?8, ?9, ?10, ?10, ?11) \
                    ON CONFLICT (pool, id) DO UPDATE SET hash = excluded.hash, fingerprint = excluded.fingerprint, \
-                   auth_time = excluded.auth_time, address = excluded.address, agent = excluded.agent, \
+                   auth_time = excluded.auth_time, proofs = excluded.proofs, address = excluded.address, agent = excluded.agent, \
                    used_at = excluded.used_at, expires_at = excluded.expires_at";
         on.execute(sql, &values)?;
         self.make_room(on, session, now)
@@ -82,9 +84,9 @@ impl Rows {
         on: &mut Transaction<'_>,
         hash: &[u8; 32],
     ) -> Result<Option<(Session, Timestamp)>, Error> {
-        let sql = "SELECT id, sub, fingerprint, auth_time, expires_at, used_at FROM sso WHERE pool = ?1 AND hash = ?2";
+        let sql = "SELECT id, sub, fingerprint, auth_time, expires_at, proofs, used_at FROM sso WHERE pool = ?1 AND hash = ?2";
         let row = on.query_one(sql, &[Value::from(&*self.pool), (&hash[..]).into()])?;
-        row.map(|mut row| Ok((read(&mut row)?, row.timestamp(5)?))).transpose()
+        row.map(|mut row| Ok((read(&mut row)?, row.timestamp(6)?))).transpose()
     }
 
     /// The sessions of a user that have not expired, the last used first.
@@ -94,7 +96,7 @@ impl Rows {
         subject: &str,
         now: Timestamp,
     ) -> Result<Vec<StoredSession>, Error> {
-        let sql = "SELECT id, sub, fingerprint, auth_time, expires_at, used_at, clients, address, agent, created_at FROM sso \
+        let sql = "SELECT id, sub, fingerprint, auth_time, expires_at, proofs, used_at, clients, address, agent, created_at FROM sso \
                    WHERE pool = ?1 AND sub = ?2 AND expires_at > ?3 ORDER BY used_at DESC, id";
         let rows = on.query(sql, &[Value::from(&*self.pool), subject.into(), now.into()])?;
         let read = |mut row: Row| {
@@ -102,10 +104,10 @@ impl Rows {
             Ok(StoredSession {
                 expires_at: Timestamp::from_seconds(session.expires_at),
                 session,
-                clients: clients(&row.text(6)?)?,
-                seen: Seen { address: row.text(7)?, agent: row.text(8)? },
-                created_at: row.timestamp(9)?,
-                used_at: row.timestamp(5)?,
+                clients: clients(&row.text(7)?)?,
+                seen: Seen { address: row.text(8)?, agent: row.text(9)? },
+                created_at: row.timestamp(10)?,
+                used_at: row.timestamp(6)?,
             })
         };
         rows.into_iter().map(read).collect()
@@ -192,6 +194,7 @@ fn read(row: &mut Row) -> Result<Session, Error> {
         fingerprint: row.text(2)?,
         auth_time: row.timestamp(3)?.seconds(),
         expires_at: row.timestamp(4)?.seconds(),
+        proofs: row.text(5)?.parse().map_err(|_| Error::Malformed("list of proofs"))?,
     })
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+use crate::user_pool::signin::proof::Proofs;
 
 /// A session of a user in one browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub(crate) struct Session {
     pub(crate) fingerprint: String,
     /// When the password was typed, in seconds.
     pub(crate) auth_time: u64,
+    /// What the user has proved then.
+    #[serde(default = "Proofs::of_before")]
+    pub(crate) proofs: Proofs,
     pub(super) expires_at: u64,
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
 use crate::crypto::{aead, octets};
+use crate::user_pool::signin::proof::Proofs;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -27,6 +28,7 @@ fn grant_of(subject: &str) -> Grant {
         scope: "openid email".into(),
         resource: None,
         auth_time: NOW.seconds(),
+        proofs: Proofs::of_before(),
         session_id: "s".into(),
         fingerprint: "f".into(),
     }
@@ -273,6 +275,7 @@ fn a_scope_is_a_whole_word() {
         scope: "openid email_extra".into(),
         resource: None,
         auth_time: 0,
+        proofs: Proofs::of_before(),
         session_id: String::new(),
         fingerprint: String::new(),
     };

@@ -51,7 +51,7 @@ impl Family {
 }
 
 /// The columns of a grant.
-const GRANT: &str = "sub, client_id, session_id, fingerprint, scope, resource, auth_time";
+const GRANT: &str = "sub, client_id, session_id, fingerprint, scope, resource, auth_time, proofs";
 
 impl Families {
     /// Writes a family with its first token.
@@ -65,6 +65,7 @@ impl Families {
     ) -> Result<(), Error> {
         self.sweep(on, now)?;
         let (handle, current) = (token.handle_hash(), token.hash());
+        let proofs = String::from(grant.proofs.clone());
         let values = [
             Value::from(&*self.pool),
             id.into(),
@@ -77,6 +78,7 @@ impl Families {
             (&grant.scope).into(),
             grant.resource.as_ref().into(),
             Timestamp::from_seconds(grant.auth_time).into(),
+            (&proofs).into(),
             grant.has("offline_access").into(),
             (&seen.address).into(),
             (&seen.agent).into(),
@@ -86,7 +88,7 @@ impl Families {
         ];
         let sql = format!(
             "INSERT INTO families (pool, id, handle, current, {GRANT}, is_offline, address, agent, created_at, used_at, expires_at, \
-             kept_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, ?16, ?17)"
+             kept_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16, ?17, ?18)"
         );
         on.execute(&sql, &values)?;
         self.make_room(on, id, grant)
@@ -109,11 +111,11 @@ impl Families {
         let Some(mut row) = on.query_one(&sql, &values)? else { return Ok(None) };
         Ok(Some(Family {
             grant: grant(&mut row)?,
-            id: row.text(7)?,
-            created_at: row.timestamp(8)?,
-            expires_at: row.timestamp(9)?,
-            is_revoked: row.optional_integer(10)?.is_some(),
-            standing: match (row.integer(12)?, row.optional_blob(11)?) {
+            id: row.text(8)?,
+            created_at: row.timestamp(9)?,
+            expires_at: row.timestamp(10)?,
+            is_revoked: row.optional_integer(11)?.is_some(),
+            standing: match (row.integer(13)?, row.optional_blob(12)?) {
                 (0, _) => Standing::Current,
                 (1, Some(repeated)) => Standing::Repeated(repeated),
                 _ => Standing::Used,
@@ -186,5 +188,6 @@ fn grant(row: &mut Row) -> Result<Grant, Error> {
         scope: row.text(4)?,
         resource: row.optional_text(5)?,
         auth_time: row.timestamp(6)?.seconds(),
+        proofs: row.text(7)?.parse().map_err(|_| Error::Malformed("list of proofs"))?,
     })
 }

@@ -8,8 +8,8 @@ use crate::user_pool::{MIGRATIONS, Records};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
-const SESSION: &str = "INSERT INTO sso (pool, id, hash, sub, fingerprint, auth_time, clients, address, agent, created_at, used_at, expires_at) \
-                       VALUES (?1, ?2, ?3, 'alice', 'f', 0, '[]', '', '', 0, 0, ?4)";
+const SESSION: &str = "INSERT INTO sso (pool, id, hash, sub, fingerprint, auth_time, proofs, clients, address, agent, created_at, used_at, expires_at) \
+                       VALUES (?1, ?2, ?3, 'alice', 'f', 0, 'pwd', '[]', '', '', 0, 0, ?4)";
 
 struct Fixture {
     grants: StoredGrants,
@@ -56,6 +56,7 @@ impl Fixture {
             scope: scope.into(),
             resource: None,
             auth_time: NOW.seconds(),
+            proofs: "pwd totp".parse().expect("names of proofs"),
             session_id: "s".into(),
             fingerprint: "f".into(),
         };

@@ -1,0 +1,109 @@
+//! The pages of second factors.
+
+use askama::Template;
+
+use crate::page::sentence::{Part, Sentence};
+use crate::page::site::View;
+use crate::page::text::Text;
+
+/// Asks for a code.
+#[derive(Debug, Template)]
+#[template(path = "code.html")]
+pub(crate) struct Code<'a> {
+    pub(crate) view: View<'a>,
+    /// Who is signing in.
+    pub(crate) user: &'a str,
+    /// What to type. Its placeholder is `user`.
+    pub(crate) lead: Text,
+    pub(crate) kind: CodeKind,
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+    /// Other ways: what their buttons send, and what they say.
+    pub(crate) others: &'a [(&'static str, Text)],
+    /// Why the page is shown again.
+    pub(crate) alert: Option<Sentence>,
+}
+
+/// What a code looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeKind {
+    /// Six digits, which phones may fill in.
+    Digits,
+    /// Letters and digits.
+    Recovery,
+}
+
+impl Code<'_> {
+    fn lead(&self) -> Vec<Part> {
+        self.view.parts(&Sentence::from(self.lead).named("user", self.user))
+    }
+
+    fn label(&self) -> &str {
+        self.view.text(match self.kind {
+            CodeKind::Digits => Text::MfaCode,
+            CodeKind::Recovery => Text::MfaRecoveryCode,
+        })
+    }
+
+    fn is_digits(&self) -> bool {
+        self.kind == CodeKind::Digits
+    }
+
+    /// The title of the tab. It says first that the sign-in failed: a screen reader reads it when the page has loaded.
+    fn tab(&self) -> String {
+        tab(self.view, Text::MfaTitle, self.alert.is_some())
+    }
+}
+
+/// Sets up one-time passwords.
+#[derive(Debug, Template)]
+#[template(path = "set_up_totp.html")]
+pub(crate) struct SetUpTotp<'a> {
+    pub(crate) view: View<'a>,
+    /// `None` if the text is too long for one.
+    pub(crate) picture: Option<Picture>,
+    /// The secret in groups of four.
+    pub(crate) groups: &'a [&'a str],
+    /// What an app on this device opens.
+    pub(crate) uri: &'a str,
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+    /// Why the page is shown again.
+    pub(crate) alert: Option<Sentence>,
+}
+
+/// A QR code.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    /// In modules, without the quiet zone.
+    pub(crate) width: usize,
+    /// The path of an SVG.
+    pub(crate) path: String,
+}
+
+impl SetUpTotp<'_> {
+    fn tab(&self) -> String {
+        tab(self.view, Text::MfaSetUpTitle, self.alert.is_some())
+    }
+}
+
+/// Shows recovery codes.
+#[derive(Debug, Template)]
+#[template(path = "recovery_codes.html")]
+pub(crate) struct RecoveryCodes<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) codes: &'a [String],
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+}
+
+fn tab(view: View<'_>, title: Text, has_failed: bool) -> String {
+    let title = view.text(title);
+    if has_failed { view.plain(&Sentence::from(Text::SignInFailed).named("title", title)) } else { title.to_owned() }
+}

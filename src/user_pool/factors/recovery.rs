@@ -1,0 +1,33 @@
+//! Recovery codes.
+
+use crate::database::{Error, Transaction, Value};
+use crate::user_pool::factors::Factors;
+
+impl Factors {
+    /// Gives a user new recovery codes. Former ones count no more.
+    pub(crate) fn set_recovery_codes(
+        &self,
+        on: &mut Transaction<'_>,
+        subject: &str,
+        hashes: &[[u8; 32]],
+    ) -> Result<(), Error> {
+        let (pool, subject) = (Value::from(&*self.pool), Value::from(subject));
+        on.execute("DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2", &[pool, subject])?;
+        for hash in hashes {
+            let sql = "INSERT INTO recovery_codes (pool, sub, hash) VALUES (?1, ?2, ?3)";
+            on.execute(sql, &[pool, subject, (&hash[..]).into()])?;
+        }
+        Ok(())
+    }
+
+    /// Uses a recovery code up. `false` if the user has no such code any more.
+    pub(crate) fn take_recovery_code(
+        &self,
+        on: &mut Transaction<'_>,
+        subject: &str,
+        hash: &[u8; 32],
+    ) -> Result<bool, Error> {
+        let sql = "DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2 AND hash = ?3";
+        Ok(on.execute(sql, &[Value::from(&*self.pool), subject.into(), (&hash[..]).into()])? == 1)
+    }
+}

@@ -1,0 +1,83 @@
+//! Which second factors a pool has, and who must have one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Factor {
+    /// One-time passwords of an app.
+    Totp,
+}
+
+impl Factor {
+    /// All, in the order in which they are offered: the strongest first.
+    pub(crate) const ALL: [Self; 1] = [Self::Totp];
+
+    /// As in the configuration and in the database.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+        }
+    }
+}
+
+/// Whether a second factor is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mode {
+    /// Never.
+    #[default]
+    Off,
+    /// If the user has one.
+    Optional,
+    /// Always: a user without one has to set one up.
+    Required,
+}
+
+/// Second factors of one pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Of users of no group below.
+    pub(crate) mode: Mode,
+    /// Of the users of these groups.
+    pub(crate) groups: BTreeMap<String, Mode>,
+    /// Which there are.
+    pub(crate) factors: Vec<Factor>,
+}
+
+impl Settings {
+    /// Whether a second factor is asked for from a user of these groups. The strictest of them decides.
+    pub(crate) fn mode_of<'g>(&self, groups: impl IntoIterator<Item = &'g str>) -> Mode {
+        let modes = groups.into_iter().filter_map(|group| self.groups.get(group).copied());
+        modes.max().unwrap_or(self.mode)
+    }
+
+    /// Whether no user is ever asked.
+    pub(crate) fn is_off(&self) -> bool {
+        self.mode == Mode::Off && self.groups.values().all(|mode| *mode == Mode::Off)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strictest_group_decides_and_else_the_pool() {
+        let groups = [("robots", Mode::Off), ("staff", Mode::Optional), ("admins", Mode::Required)];
+        let groups: BTreeMap<String, Mode> = groups.map(|(name, mode)| (name.to_owned(), mode)).into();
+        let settings = Settings { mode: Mode::Optional, groups, factors: vec![Factor::Totp] };
+        for (of, mode) in [
+            (&[][..], Mode::Optional),
+            (&["others"], Mode::Optional),
+            (&["robots"], Mode::Off),
+            (&["robots", "others", "staff"], Mode::Optional),
+            (&["robots", "admins"], Mode::Required),
+        ] {
+            assert_eq!(settings.mode_of(of.iter().copied()), mode, "{of:?}");
+        }
+        assert!(!settings.is_off() && Settings::default().is_off());
+        assert!(!Settings { mode: Mode::Off, ..settings }.is_off());
+    }
+}

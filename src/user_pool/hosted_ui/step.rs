@@ -1,0 +1,190 @@
+//! The pages between the first factor and the session. One address shows all of them and takes their forms: which page it is, and what the user
+//! has proved so far, is sealed in the form. Each page is a file in `step/`.
+
+mod challenge;
+mod recovery_codes;
+mod sealed;
+mod set_up_totp;
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::database;
+use crate::message::WholeResponse;
+use crate::message::form::Form;
+use crate::secret::Secret;
+use crate::user_pool::credential::totp::Seed;
+use crate::user_pool::factors::settings::Factor;
+use crate::user_pool::hosted_ui::page::{self, Notice};
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::{csrf, refusal, result};
+use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::seal::Purpose;
+use crate::user_pool::seen::Seen;
+use crate::user_pool::signin::state;
+use crate::user_pool::signin::step::{Step, UnderWay};
+use crate::user_pool::{reply, routes};
+
+use sealed::{Asked, Frame, Kind, Page};
+
+/// The parameter of the address that has the sealed page.
+const PARAMETER: &str = "go";
+
+impl HostedUi {
+    /// Asks for what comes next, or ends the sign-in.
+    pub(super) async fn go_on(
+        &self,
+        headers: &HeaderMap,
+        under_way: UnderWay,
+        request: Option<AuthorizationRequest>,
+        client: IpAddr,
+    ) -> Result<WholeResponse, database::Error> {
+        let Some((user, step)) = self.sign_in.next(&under_way).await? else {
+            // Another password, or disabled, since the first page.
+            let again = self.again_location(request.as_ref());
+            return Ok(self.refused(headers, page::Refused::Expired, again));
+        };
+        Ok(match step {
+            Step::Done => {
+                self.sign_in.remember_address(&user, client);
+                self.signed_in(headers, &user, (under_way.proofs, Seen::of(headers, client)), request.as_ref()).await?
+            }
+            Step::Challenge(factors) => match factors.first() {
+                Some(factor) => self.turn_to(headers, Kind::Challenge(Asked::Factor(*factor)), under_way, request),
+                None => self.nothing_to_set_up(headers),
+            },
+            Step::SetUp(factors) => match factors.first() {
+                Some(Factor::Totp) => self.turn_to(headers, Kind::SetUpTotp(Seed::random()), under_way, request),
+                None => self.nothing_to_set_up(headers),
+            },
+            held @ (Step::NotConfirmed | Step::NewPassword | Step::ResetRequired) => {
+                tracing::debug!(?held, "the user has to do something first");
+                self.metrics.disabled.increment();
+                self.refuse(headers, StatusCode::FORBIDDEN, refusal::HELD)
+            }
+        })
+    }
+
+    /// The page for a user who has to have a second factor and cannot set one up.
+    fn nothing_to_set_up(&self, headers: &HeaderMap) -> WholeResponse {
+        self.refuse(headers, StatusCode::FORBIDDEN, refusal::NO_SECOND_FACTOR)
+    }
+
+    /// Leads to a page.
+    fn turn_to(
+        &self,
+        headers: &HeaderMap,
+        kind: Kind,
+        under_way: UnderWay,
+        request: Option<AuthorizationRequest>,
+    ) -> WholeResponse {
+        let shown_at = self.clock.now().seconds();
+        self.lead_to(headers, &Page { kind, under_way, request, shown_at, notice: None })
+    }
+
+    /// Leads to a page, by a redirect where the client is a browser (decision 43).
+    fn lead_to(&self, headers: &HeaderMap, page: &Page) -> WholeResponse {
+        let code = page.notice.map(Notice::code);
+        let coded = |response| match code {
+            Some(code) => refusal::because(code, response),
+            None => response,
+        };
+        if let Some(location) = self.step_location(headers, page) {
+            return coded(reply::see_other(&location));
+        }
+        let mut response = coded(self.show(headers, page.notice.map_or(StatusCode::OK, Notice::status), page));
+        if let Some(seconds) = page.notice.and_then(Notice::wait) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// `None` if the client gets the page at once.
+    fn step_location(&self, headers: &HeaderMap, page: &Page) -> Option<String> {
+        let browser = self.browser(headers).filter(|_| csrf::is_navigation(headers))?;
+        let sealed = state::carry(&self.seal, Purpose::Step, page, browser, self.clock.now());
+        let location = format!("{}?{PARAMETER}={sealed}", routes::STEP);
+        (location.len() <= result::LOCATION_BYTES_MAX).then_some(location)
+    }
+
+    /// The page, with the form that carries it.
+    fn show(&self, headers: &HeaderMap, status: StatusCode, page: &Page) -> WholeResponse {
+        let browser = self.browser(headers).unwrap_or_default();
+        let carried = Secret::new(state::carry(&self.seal, Purpose::Step, page, browser, self.clock.now()));
+        let view = self.view(headers, page.request.as_ref().and_then(|request| request.ui_locales.as_deref()));
+        let frame = Frame { view, carried: carried.expose(), status, page };
+        match &page.kind {
+            Kind::Challenge(asked) => challenge::show(&frame, *asked),
+            Kind::SetUpTotp(seed) => set_up_totp::show(&frame, seed, &self.service_name()),
+            Kind::RecoveryCodes(codes) => recovery_codes::show(&frame, codes),
+        }
+    }
+
+    /// What an app for one-time passwords calls the pool.
+    fn service_name(&self) -> String {
+        let host = self.origin.split_once("://").map_or(&*self.origin, |(_, authority)| authority);
+        self.title.clone().unwrap_or_else(|| host.to_owned())
+    }
+
+    /// Shows the page of a sealed address.
+    pub(crate) async fn step_page(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+    ) -> Result<WholeResponse, database::Error> {
+        let Some(sealed) = form.one(PARAMETER).ok().flatten() else {
+            return self.home(headers, &Form::default()).await;
+        };
+        match state::receive(&self.seal, Purpose::Step, sealed, self.browser(headers), self.clock.now()) {
+            Ok(page) if !Page::is_over(&page, self.clock.now()) => Ok(self.show(headers, StatusCode::OK, &page)),
+            Err(state::Refused::Foreign) => self.home(headers, &Form::default()).await,
+            Ok(page) => Ok(self.step_refused_page(headers, state::Refused::Expired(page))),
+            Err(refused) => Ok(self.step_refused_page(headers, refused)),
+        }
+    }
+
+    fn step_refused_page(&self, headers: &HeaderMap, refused: state::Refused<Page>) -> WholeResponse {
+        let (why, again) = self.step_refused(refused);
+        self.refused_page(headers, why, &again)
+    }
+
+    fn step_refused(&self, refused: state::Refused<Page>) -> (page::Refused, String) {
+        self.refused_sign_in(match refused {
+            state::Refused::Foreign => state::Refused::Foreign,
+            state::Refused::OtherBrowser(page) => state::Refused::OtherBrowser(page.request),
+            state::Refused::Expired(page) => state::Refused::Expired(page.request),
+        })
+    }
+
+    /// Takes the form of a page.
+    pub(crate) async fn step_form(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+        client: IpAddr,
+    ) -> Result<WholeResponse, database::Error> {
+        let page = match self.received::<Page>(Purpose::Step, headers, form) {
+            Ok((_, page)) if !page.is_over(self.clock.now()) => page,
+            refused => {
+                let refused = refused.map_or_else(|refused| refused, |(_, page)| state::Refused::Expired(page));
+                let (why, again) = self.step_refused(refused);
+                return Ok(self.refused(headers, why, again));
+            }
+        };
+        if let Some(Err(error)) = page.request.as_ref().map(|request| self.provider.check_again(request)) {
+            return Ok(self.page_error(headers, error));
+        }
+        match page.kind.clone() {
+            Kind::Challenge(asked) => self.answer_challenge(headers, form, page, asked, client).await,
+            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
+            Kind::RecoveryCodes(_) => self.go_on(headers, page.under_way, page.request, client).await,
+        }
+    }
+
+    /// Where the user can start again.
+    fn again_location(&self, request: Option<&AuthorizationRequest>) -> String {
+        let request = request.filter(|request| self.provider.check_again(request).is_ok());
+        request.map_or_else(|| routes::SIGN_IN.to_owned(), |request| self.provider.begin_again_location(request))
+    }
+}

@@ -1,0 +1,104 @@
+//! Asks for a second factor, and takes the answer.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+
+use crate::database;
+use crate::message::WholeResponse;
+use crate::message::form::Form;
+use crate::page::Text;
+use crate::page::headers::Frames;
+use crate::page::pages::{Code as CodePage, CodeKind};
+use crate::user_pool::factors::settings::Factor;
+use crate::user_pool::hosted_ui::page::{self, Notice};
+use crate::user_pool::hosted_ui::sign_in::{BUSY_FOR, whole_seconds};
+use crate::user_pool::hosted_ui::step::sealed::{Asked, Frame, Kind, Page};
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::routes;
+use crate::user_pool::signin::proof::Proof;
+use crate::user_pool::signin::second::Answer;
+use crate::user_pool::signin::step::UnderWay;
+
+/// The page that asks.
+pub(super) fn show(frame: &Frame<'_>, asked: Asked) -> WholeResponse {
+    let (kind, lead) = match asked {
+        Asked::Factor(Factor::Totp) => (CodeKind::Digits, Text::MfaTotpLead),
+        Asked::RecoveryCode => (CodeKind::Recovery, Text::MfaRecoveryLead),
+    };
+    let others = match asked {
+        Asked::RecoveryCode => &[("totp", Text::MfaUseTotp)][..],
+        Asked::Factor(_) => &[("recovery_code", Text::MfaUseRecovery)],
+    };
+    let page = CodePage {
+        view: frame.view,
+        user: &frame.page.under_way.username,
+        lead,
+        kind,
+        action: routes::STEP,
+        carried: frame.carried,
+        others,
+        alert: frame.page.notice.map(Notice::alert),
+    };
+    frame.view.respond(frame.status, &page, &frame.form_action(), Frames::Nobody)
+}
+
+impl HostedUi {
+    /// Takes the answer, or turns to another question.
+    pub(super) async fn answer_challenge(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+        page: Page,
+        asked: Asked,
+        client: IpAddr,
+    ) -> Result<WholeResponse, database::Error> {
+        if let Some(other) = form.one("instead").ok().flatten().and_then(other) {
+            let page = Page { kind: Kind::Challenge(other), notice: None, ..page };
+            return Ok(self.lead_to(headers, &page));
+        }
+        let typed = form.one("code").ok().flatten().unwrap_or_default();
+        if typed.trim().is_empty() {
+            return Ok(self.lead_to(headers, &page.with(Notice::NoCode)));
+        }
+        let known = self.known_browser(headers);
+        let from = (client, known.as_ref());
+        let (proof, answer) = match asked {
+            Asked::Factor(Factor::Totp) => (Proof::Totp, self.sign_in.totp(&page.under_way, typed, from).await?),
+            Asked::RecoveryCode => {
+                (Proof::RecoveryCode, self.sign_in.recovery_code(&page.under_way, typed, from).await?)
+            }
+        };
+        match answer {
+            Answer::Right => {
+                let under_way = UnderWay { proofs: page.under_way.proofs.and(proof), ..page.under_way };
+                self.go_on(headers, under_way, page.request, client).await
+            }
+            Answer::Wrong => {
+                self.metrics.wrong_code.increment();
+                Ok(self.lead_to(headers, &page.with(Notice::WrongCode)))
+            }
+            Answer::TooMany(wait) => {
+                self.metrics.rate_limited.increment();
+                Ok(self.lead_to(headers, &page.with(Notice::TooMany(whole_seconds(wait)))))
+            }
+            Answer::Busy => {
+                self.metrics.busy.increment();
+                Ok(self.lead_to(headers, &page.with(Notice::Busy(whole_seconds(BUSY_FOR)))))
+            }
+            Answer::Over => {
+                let again = self.again_location(page.request.as_ref());
+                Ok(self.refused(headers, page::Refused::Expired, again))
+            }
+        }
+    }
+}
+
+/// The question that a button asks for.
+fn other(name: &str) -> Option<Asked> {
+    match name {
+        "totp" => Some(Asked::Factor(Factor::Totp)),
+        "recovery_code" => Some(Asked::RecoveryCode),
+        _ => None,
+    }
+}

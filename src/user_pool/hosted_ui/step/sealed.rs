@@ -1,0 +1,86 @@
+//! What the form of a page carries, sealed: which page it is, and the sign-in that is under way.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::page::View;
+use crate::user_pool::credential::totp::Seed;
+use crate::user_pool::factors::settings::Factor;
+use crate::user_pool::hosted_ui::page::Notice;
+use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::signin::step::UnderWay;
+
+/// How long a question for a second factor may be answered (pool §9.4).
+const ANSWER_WITHIN: Duration = Duration::from_secs(3 * 60);
+/// How long setting one up may take: some users look for an app first.
+const SET_UP_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// A page of a sign-in that is under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Page {
+    pub(super) kind: Kind,
+    pub(super) under_way: UnderWay,
+    /// `None`: the user returns to the start page.
+    pub(super) request: Option<AuthorizationRequest>,
+    /// When the page was shown first, in seconds. One that is shown again does not live longer.
+    pub(super) shown_at: u64,
+    /// Why it is shown again.
+    pub(super) notice: Option<Notice>,
+}
+
+/// What a page is for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// Takes the proof of a second factor.
+    Challenge(Asked),
+    /// Sets up one-time passwords.
+    SetUpTotp(Seed),
+    /// Shows recovery codes, once. They are sealed in the page, so that it can be loaded again.
+    RecoveryCodes(Vec<String>),
+}
+
+/// What a user is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Asked {
+    Factor(Factor),
+    RecoveryCode,
+}
+
+impl Kind {
+    fn lifetime(&self) -> Duration {
+        match self {
+            Self::Challenge(_) => ANSWER_WITHIN,
+            Self::SetUpTotp(_) | Self::RecoveryCodes(_) => SET_UP_WITHIN,
+        }
+    }
+}
+
+impl Page {
+    /// The same page, with what was wrong.
+    pub(super) fn with(self, notice: Notice) -> Self {
+        Self { notice: Some(notice), ..self }
+    }
+
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        now.since(Timestamp::from_seconds(self.shown_at)) > self.kind.lifetime()
+    }
+}
+
+/// What all pages of a sign-in have.
+pub(super) struct Frame<'a> {
+    pub(super) view: View<'a>,
+    /// The hidden value.
+    pub(super) carried: &'a str,
+    pub(super) status: StatusCode,
+    pub(super) page: &'a Page,
+}
+
+impl Frame<'_> {
+    /// The CSP sources for `form-action`: the last form leads to the relying party.
+    pub(super) fn form_action(&self) -> String {
+        self.page.request.as_ref().map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action)
+    }
+}

@@ -1,0 +1,154 @@
+//! What a sign-in asks for next (pool §7.2). A pure function: facts come from one read, and what follows is done by those who ask.
+
+use serde::{Deserialize, Serialize};
+
+use crate::user_pool::directory::status::Status;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::factors::Owned;
+use crate::user_pool::factors::settings::{Factor, Mode, Settings};
+use crate::user_pool::signin::proof::Proofs;
+
+/// What the next step depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) status: Status,
+    /// Whether this user has to have a second factor.
+    pub(crate) mode: Mode,
+    /// What the user has set up and the pool has.
+    pub(crate) owned: Owned,
+}
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The user has to confirm an address first.
+    NotConfirmed,
+    /// The user has to choose another password first.
+    NewPassword,
+    /// The user has to choose another password first, with a code that is sent.
+    ResetRequired,
+    /// One of these second factors. The first is the one to begin with.
+    Challenge(Vec<Factor>),
+    /// The user has to set one of these up, and has none. If there is none in the list, nothing can be done.
+    SetUp(Vec<Factor>),
+    /// The user is signed in.
+    Done,
+}
+
+/// A sign-in between two pages. It is sealed, and bound to the browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UnderWay {
+    /// `sub`.
+    pub(crate) subject: String,
+    /// [`User::preferred_username`], for the pages.
+    pub(crate) username: String,
+    /// [`User::fingerprint`]: another password ends the sign-in.
+    pub(crate) fingerprint: String,
+    pub(crate) proofs: Proofs,
+}
+
+impl UnderWay {
+    /// A sign-in of `user`, who has proved this.
+    pub(crate) fn of(user: &User, proofs: Proofs) -> Self {
+        Self {
+            subject: user.subject().to_owned(),
+            username: user.preferred_username().to_owned(),
+            fingerprint: user.fingerprint().to_owned(),
+            proofs,
+        }
+    }
+}
+
+impl Facts {
+    /// Of a user without a database: nobody is asked for a second factor.
+    pub(crate) fn without_store(user: &User) -> Self {
+        Self { status: user.status(), mode: Mode::Off, owned: Owned::default() }
+    }
+
+    /// Of a user who owns this.
+    pub(crate) fn of(user: &User, owned: Owned, settings: &Settings) -> Self {
+        let factors = owned.factors.into_iter().filter(|factor| settings.factors.contains(factor)).collect();
+        Self { status: user.status(), mode: settings.mode_of(user.groups()), owned: Owned { factors, ..owned } }
+    }
+}
+
+/// What comes after `proofs`.
+pub(crate) fn step(proofs: &Proofs, facts: &Facts, settings: &Settings) -> Step {
+    match facts.status {
+        Status::Unconfirmed => return Step::NotConfirmed,
+        Status::ForceChangePassword => return Step::NewPassword,
+        Status::ResetRequired => return Step::ResetRequired,
+        Status::Confirmed | Status::ExternalProvider => {}
+    }
+    if facts.mode == Mode::Off || proofs.are_enough() {
+        return Step::Done;
+    }
+    let left = |factors: &[Factor]| factors.iter().copied().filter(|factor| !proofs.have(*factor)).collect::<Vec<_>>();
+    let owned = left(&facts.owned.factors);
+    match facts.mode {
+        _ if !owned.is_empty() => Step::Challenge(owned),
+        Mode::Required => Step::SetUp(left(&settings.factors)),
+        Mode::Off | Mode::Optional => Step::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(mode: Mode) -> Settings {
+        Settings { mode, factors: vec![Factor::Totp], ..Settings::default() }
+    }
+
+    fn facts(mode: Mode, factors: &[Factor]) -> Facts {
+        Facts { status: Status::Confirmed, mode, owned: Owned { factors: factors.to_vec(), recovery_codes: 0 } }
+    }
+
+    #[track_caller]
+    fn check(proofs: &str, mode: Mode, owned: &[Factor], expected: Step) {
+        let proofs = proofs.parse().expect("names of proofs");
+        assert_eq!(step(&proofs, &facts(mode, owned), &settings(mode)), expected, "{proofs:?} {mode:?} {owned:?}");
+    }
+
+    #[test]
+    fn the_mode_and_what_the_user_has_decide() {
+        let totp = &[Factor::Totp][..];
+        check("pwd", Mode::Off, &[], Step::Done);
+        check("pwd", Mode::Off, totp, Step::Done);
+        check("pwd", Mode::Optional, &[], Step::Done);
+        check("pwd", Mode::Optional, totp, Step::Challenge(totp.to_vec()));
+        check("pwd", Mode::Required, totp, Step::Challenge(totp.to_vec()));
+        check("pwd", Mode::Required, &[], Step::SetUp(totp.to_vec()));
+    }
+
+    #[test]
+    fn a_user_who_has_to_do_something_first_is_asked_for_nothing_else() {
+        for (status, expected) in [
+            (Status::Unconfirmed, Step::NotConfirmed),
+            (Status::ForceChangePassword, Step::NewPassword),
+            (Status::ResetRequired, Step::ResetRequired),
+        ] {
+            for proofs in ["pwd", "pwd totp", "hwk+user"] {
+                let facts = Facts { status, ..facts(Mode::Required, &[Factor::Totp]) };
+                let proofs = proofs.parse().expect("names of proofs");
+                assert_eq!(step(&proofs, &facts, &settings(Mode::Required)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_factor_ends_the_questions() {
+        for mode in [Mode::Optional, Mode::Required] {
+            for proofs in ["pwd totp", "pwd recovery", "pwd browser", "hwk+user", "swk+user"] {
+                check(proofs, mode, &[Factor::Totp], Step::Done);
+                check(proofs, mode, &[], Step::Done);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_verified_is_one_factor() {
+        check("hwk", Mode::Required, &[Factor::Totp], Step::Challenge(vec![Factor::Totp]));
+        check("email", Mode::Required, &[Factor::Totp], Step::Challenge(vec![Factor::Totp]));
+    }
+}
