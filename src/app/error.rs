@@ -39,6 +39,9 @@ pub enum Error {
     /// The database of a user pool cannot be opened.
     #[error("the store of the user pool `{pool}` cannot be used")]
     Store { pool: String, source: BoxError },
+    /// The keys of a user pool cannot be read or made.
+    #[error("the keys of the user pool `{pool}` cannot be used: {error}")]
+    PoolKeys { pool: String, error: String },
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: BoxError },

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use url::Url;
@@ -16,16 +17,22 @@ use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
 use crate::database::{Database, OpenError};
 use crate::identity::endings::Endings;
-use crate::jose::signing_key::Algorithm;
+use crate::jose::signing_key::{Algorithm, SigningKey};
+use crate::message::causes::with_causes;
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
 use crate::oidc::survey::Survey;
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
+use crate::user_pool::ClientOptions;
 use crate::user_pool::endings::reader::EndingReader;
-use crate::user_pool::settings::{ClientSettings, Pkce, Store};
+use crate::user_pool::keys::tending::StoredKeys;
+use crate::user_pool::keys::{KeyRing, Keys};
+use crate::user_pool::settings::{ClientSettings, Pkce, Settings as PoolSettings, Store};
 use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool};
 
+/// How long a client may take to answer to a logout token.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The client ID of the proxy at its own user pools.
 const OWN_CLIENT_ID: &str = "vestibule";
 
@@ -175,7 +182,9 @@ fn embedded(
 ) -> Result<(Provider, Arc<UserPool>), Error> {
     let Process { clock, registry, .. } = process;
     let UserPoolConfig { mut settings, applications } = pool;
-    settings.clients.push(own_client(&applications, paths));
+    let own = own_client(&settings, &applications, paths);
+    settings.clients.push(own);
+    let keys = keys(&settings, stored.as_ref(), process)?;
     let issuer = settings.issuer.as_str().trim_end_matches('/');
     let client = Settings {
         // No secret is needed: the pool takes requests of this client only from within the process (`is_ours`).
@@ -183,17 +192,55 @@ fn embedded(
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
     let memory = process.pool_memory(issuer);
+    let told = settings.clients.iter().filter_map(|client| client.options.backchannel_logout_uri.clone());
+    let (clients_told, is_stored): (Vec<Url>, _) = (told.collect(), stored.is_some());
     process.sessions.endings.enter(issuer, &memory.endings);
     let reader = stored.as_ref().map(|stored| reader(stored, issuer, &memory.endings, process)).transpose()?;
-    let pool = UserPool::new(settings, Arc::clone(pages), &memory, stored, clock.clone(), registry);
+    let pages = Arc::clone(pages);
+    let pool = UserPool::new(settings, pages, &memory, stored, keys, clock.clone(), registry);
     let pool = Arc::new(pool.with_reader(reader));
+    if is_stored {
+        tell_clients(&pool, &clients_told, process)?;
+    }
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));
     Ok((Provider { client, logout: Logout::Auto }, pool))
 }
 
+/// Has clients told that sessions have ended, over the network.
+fn tell_clients(pool: &Arc<UserPool>, clients: &[Url], process: &Process) -> Result<(), Error> {
+    let way = network::Settings {
+        // The configuration allows `http` only for loopback addresses.
+        allow_http_loopback: clients.iter().any(|uri| uri.scheme() == "http"),
+        timeout: LOGOUT_TIMEOUT,
+        ..network::Settings::default()
+    };
+    // A pool whose clients want to be told nothing has no use for a network.
+    let network = (!clients.is_empty()).then(|| Network::new(&way)).transpose();
+    let network =
+        network.map_err(|error| Error::Provider { name: "backchannel_logout_uri".into(), source: error.into() });
+    let network = network?.map(|network| Arc::new(network) as Arc<dyn Backchannel>);
+    process.control.start_detached(UserPool::send_logout_tokens(Arc::downgrade(pool), network));
+    Ok(())
+}
+
+/// What signs the tokens of a pool. Keys of its database are tended as long as the pool is served.
+fn keys(settings: &PoolSettings, stored: Option<&StoredUsers>, process: &Process) -> Result<Keys, Error> {
+    let failed = |error: &str| Error::PoolKeys { pool: settings.name.to_string(), error: error.to_owned() };
+    if let Some(ring) = KeyRing::of_files(settings) {
+        return Ok(Keys::new(ring));
+    }
+    let (Some(store), Some(stored)) = (&settings.store, stored) else { return Err(failed("the pool has no store")) };
+    let tended = StoredKeys::new(stored, store.vault.clone(), settings.algorithms(), process.clock.clone());
+    // On a thread of its own, because this one may belong to a runtime.
+    let loaded = std::thread::scope(|scope| scope.spawn(|| tended.load()).join());
+    let keys = loaded.map_err(|_| failed("a bug"))?.map_err(|error| failed(&with_causes(&error)))?;
+    process.control.start_detached(tended.keep(keys.watch()));
+    Ok(keys)
+}
+
 /// The proxy as a client of its own pool, with one redirect URI per application.
-fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
+fn own_client(settings: &PoolSettings, applications: &[Url], paths: &Paths) -> ClientSettings {
     let at = |path: &str| {
         applications.iter().map(|origin| origin.join(path).expect("a path joins to an origin")).collect::<Vec<_>>()
     };
@@ -205,8 +252,10 @@ fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
         resources: Vec::new(),
         name: None,
         pkce: Pkce::Required,
-        id_token_algorithm: Algorithm::Es256,
+        // What the pool has in any case.
+        id_token_algorithm: settings.signing_key.as_ref().map_or(Algorithm::Rs256, SigningKey::algorithm),
         begins_again: true,
         is_ours: true,
+        options: ClientOptions::default(),
     }
 }

@@ -148,6 +148,11 @@ impl Row {
         self.integer(column).map(timestamp)
     }
 
+    /// A time, or nothing.
+    pub(crate) fn optional_timestamp(&mut self, column: usize) -> Result<Option<Timestamp>, Error> {
+        Ok(self.optional_integer(column)?.map(timestamp))
+    }
+
     fn take(&mut self, column: usize) -> Owned {
         self.0.get_mut(column).map_or(Owned::Null, |value| std::mem::replace(value, Owned::Null))
     }

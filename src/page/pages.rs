@@ -211,6 +211,17 @@ impl Confirm<'_> {
     }
 }
 
+/// Sends an answer to the relying party, by a form and its button.
+#[derive(Debug, Template)]
+#[template(path = "post_back.html")]
+pub(crate) struct PostBack<'a> {
+    pub(crate) view: View<'a>,
+    /// Where the form goes.
+    pub(crate) action: &'a str,
+    /// Names and values.
+    pub(crate) fields: &'a [(String, String)],
+}
+
 /// Shows the request that the application received.
 #[derive(Debug, Template)]
 #[template(path = "demo.html")]

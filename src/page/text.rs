@@ -57,6 +57,8 @@ texts! {
     StepUpTooOld => "step_up.too_old",
     StepUpNoAcr => "step_up.no_acr",
     StepUpOtherAcr => "step_up.other_acr",
+    PostBackTitle => "post_back.title",
+    PostBackAdvice => "post_back.advice",
     RedirectingTitle => "redirecting.title",
     RedirectingAdvice => "redirecting.advice",
     AskAgainTitle => "ask_again.title",

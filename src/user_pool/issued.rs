@@ -8,25 +8,34 @@ use crate::clock::Timestamp;
 use crate::database::{Error, Transaction, Value};
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::endings::rows::EndingRows;
+use crate::user_pool::logouts::LogoutRows;
 
 /// What was issued in one pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pool: Arc<str>,
+    logouts: LogoutRows,
 }
 
 impl Issued {
     /// Of the pool with this name in the configuration.
     pub(crate) fn new(pool: Arc<str>) -> Self {
-        Self { pool }
+        Self { logouts: LogoutRows::new(Arc::clone(&pool)), pool }
     }
 
     /// Ends a session of a browser, its codes, and its families that do not outlive it (`offline_access`). The sessions of rules that came
-    /// of it end as well. `false` if there is no such session.
+    /// of it end as well, and its clients are told. `false` if there is no such session.
     pub(crate) fn end_session(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
         let key = [Value::from(&*self.pool), id.into()];
-        let row = on.query_one("DELETE FROM sso WHERE pool = ?1 AND id = ?2 RETURNING sub, auth_time", &key)?;
-        let ended = row.map(|mut row| Ok::<_, Error>((row.text(0)?, row.timestamp(1)?))).transpose()?;
+        let sql = "DELETE FROM sso WHERE pool = ?1 AND id = ?2 RETURNING sub, auth_time, clients";
+        let ended = match on.query_one(sql, &key)? {
+            Some(mut row) => {
+                let (subject, auth_time) = (row.text(0)?, row.timestamp(1)?);
+                self.logouts.add_all(on, &row.text(2)?, (&subject, id), now)?;
+                Some((subject, auth_time))
+            }
+            None => None,
+        };
         on.execute("DELETE FROM grants WHERE pool = ?1 AND session_id = ?2 AND family IS NULL", &key)?;
         let sql = "UPDATE families SET revoked_at = ?3 \
                    WHERE pool = ?1 AND session_id = ?2 AND is_offline = 0 AND revoked_at IS NULL";

@@ -17,7 +17,10 @@ pub(crate) struct Metrics {
     pub(crate) form_refused: Counter,
     pub(crate) tokens_by_code: Counter,
     pub(crate) tokens_by_refresh: Counter,
+    pub(crate) tokens_by_client: Counter,
     pub(crate) reuse_detected: Counter,
+    pub(crate) logout_tokens_delivered: Counter,
+    pub(crate) logout_tokens_failed: Counter,
 }
 
 impl Metrics {
@@ -32,7 +35,13 @@ impl Metrics {
             let help = "Token responses of the user pool, by the grant that was presented.";
             registry.counter("vestibule_pool_tokens_issued_total", help, labels("grant", grant))
         };
+        let logout_tokens = |outcome| {
+            let help = "Logout tokens of the user pool, by whether the client took them.";
+            registry.counter("vestibule_pool_logout_tokens_total", help, labels("outcome", outcome))
+        };
         Self {
+            logout_tokens_delivered: logout_tokens("delivered"),
+            logout_tokens_failed: logout_tokens("failed"),
             signed_in: sign_ins("ok"),
             signed_in_by_sso: sign_ins("sso"),
             wrong_password: sign_ins("wrong_password"),
@@ -43,6 +52,7 @@ impl Metrics {
             form_refused: sign_ins("form_refused"),
             tokens_by_code: tokens("authorization_code"),
             tokens_by_refresh: tokens("refresh_token"),
+            tokens_by_client: tokens("client_credentials"),
             reuse_detected: registry.counter(
                 "vestibule_pool_reuse_detected_total",
                 "Codes and refresh tokens that came a second time; what they had brought is revoked.",

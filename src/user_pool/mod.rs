@@ -12,10 +12,12 @@ pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;
 
+mod client_options;
 pub(crate) mod factors;
 mod failures;
 mod hosted_ui;
 mod issued;
+mod logouts;
 pub(crate) mod management;
 mod memory;
 #[expect(dead_code, reason = "sign-up and second factors are about to call it")]
@@ -36,12 +38,14 @@ mod signin;
 #[expect(dead_code, reason = "sign-up and second factors are about to call it")]
 pub(crate) mod verification;
 
+pub(crate) use client_options::{ClientOptions, GrantTypes, SCOPES};
 pub(crate) use directory::StoredUsers;
 pub(crate) use directory::client::check_redirect_uri;
 pub(crate) use directory::name::UserName;
 pub(crate) use directory::record::Records;
 pub(crate) use in_process::InProcess;
 pub(crate) use memory::PoolMemory;
+pub(crate) use oauth::keys;
 pub(crate) use oauth::supposed_users;
 pub(crate) use pool::UserPool;
 pub(crate) use schema::MIGRATIONS;

@@ -1,10 +1,12 @@
 //! Passes each request for the pool's host to an endpoint or a page.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
 
+use crate::backchannel::call::Backchannel;
 use crate::clock::{Clock, Timestamp};
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
@@ -22,6 +24,7 @@ use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::grant::Grants;
 use crate::user_pool::oauth::grant::record::Lifetimes;
+use crate::user_pool::oauth::keys::Keys;
 use crate::user_pool::oauth::provider::{Parts, Provider};
 use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
@@ -30,6 +33,9 @@ use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::second::Second;
 use crate::user_pool::signin::sso::Sessions;
+
+/// How often the pool looks for logout tokens to send: also those of commands beside the process.
+const LOGOUT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// One pool, as one configuration has it. What it remembers is its [`PoolMemory`].
 #[derive(Debug)]
@@ -49,12 +55,13 @@ pub(crate) struct UserPool {
 
 impl UserPool {
     /// Creates a pool. `memory` is that of the pool with this name and this issuer, from all configurations of this process. `stored` are the
-    /// users of its database, if it has one.
+    /// users of its database, if it has one. `keys` sign its tokens.
     pub(crate) fn new(
         settings: Settings,
         pages: Arc<Pages>,
         memory: &PoolMemory,
         stored: Option<StoredUsers>,
+        keys: Keys,
         clock: Clock,
         registry: &Registry,
     ) -> Self {
@@ -75,7 +82,7 @@ impl UserPool {
             factors: Factors::new(Arc::clone(&settings.name), store.vault.clone()),
             settings: settings.mfa.clone(),
         });
-        let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored);
+        let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored.clone());
         let directory = Arc::new(directory.with_rules(Arc::clone(&settings.directory)));
         let parts = Parts {
             failures: Arc::clone(&failures),
@@ -83,7 +90,9 @@ impl UserPool {
             seal: seal.clone(),
             directory: Arc::clone(&directory),
             sessions: Arc::clone(&sessions),
+            keys,
             grants,
+            stored,
             clock: clock.clone(),
             metrics: metrics.clone(),
         };
@@ -143,13 +152,34 @@ impl UserPool {
         self.answer(request, Caller::Ourselves).await
     }
 
+    /// Tells clients that sessions have ended, as long as the pool is served.
+    pub(crate) async fn send_logout_tokens(this: Weak<Self>, network: Option<Arc<dyn Backchannel>>) {
+        loop {
+            tokio::time::sleep(LOGOUT_INTERVAL).await;
+            let Some(pool) = this.upgrade() else { return };
+            loop {
+                match pool.provider.send_logout_tokens(network.as_deref()).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        pool.failures.report(&error);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
     async fn answer(&self, request: WholeRequest, caller: Caller) -> WholeResponse {
         let route = match routes::find(request.method(), request.uri().path()) {
             Ok(route) => route,
             Err(NoRoute::Path) => return self.ui.not_found(request.headers()),
             Err(NoRoute::Method(allow)) => return self.ui.method_not_allowed(request.headers(), allow),
         };
-        let Some(form) = parameters(&request) else { return self.malformed(request.headers(), route) };
+        if matches!(route, Route::Revoke | Route::Introspect | Route::PushedRequest) && !self.provider.is_stored() {
+            return self.ui.not_found(request.headers());
+        }
+        let Some(form) = parameters(&request, route) else { return self.malformed(request.headers(), route) };
         let headers = request.headers();
         let answered = match route {
             Route::Preflight => Ok(reply::preflight()),
@@ -157,6 +187,10 @@ impl UserPool {
             Route::Jwks => Ok(self.provider.jwks()),
             Route::Token => Ok(self.provider.token(headers, &form, caller).await),
             Route::Userinfo => self.provider.userinfo(headers, &form).await,
+            Route::Revoke => Ok(self.provider.revoke(headers, &form, caller).await),
+            Route::PushedRequest => Ok(self.provider.push(headers, &form, caller).await),
+            Route::PostBack => Ok(self.ui.post_back(headers, &form)),
+            Route::Introspect => Ok(self.provider.introspect(headers, &form, caller).await),
             Route::Authorize | Route::Logout if let Some(navigation) = self.ui.as_navigation(&request) => {
                 Ok(navigation)
             }
@@ -182,7 +216,7 @@ impl UserPool {
 impl UserPool {
     fn malformed(&self, headers: &HeaderMap, route: Route) -> WholeResponse {
         match route {
-            Route::Token | Route::Userinfo => {
+            Route::Token | Route::Userinfo | Route::Revoke | Route::Introspect | Route::PushedRequest => {
                 Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()
             }
             _ => self.ui.page_error(headers, PageError::Malformed),
@@ -191,11 +225,10 @@ impl UserPool {
 }
 
 /// The parameters of the request: from the query for `GET`, from the body for `POST`, never from both.
-fn parameters(request: &WholeRequest) -> Option<Form<'_>> {
+fn parameters(request: &WholeRequest, route: Route) -> Option<Form<'_>> {
     if request.method() != Method::POST {
         // A token in a query would appear in logs and browser histories (RFC 9700 §4.3.2).
-        let is_userinfo = request.uri().path() == routes::USERINFO;
-        let query = request.uri().query().filter(|_| !is_userinfo).unwrap_or_default();
+        let query = request.uri().query().filter(|_| route != Route::Userinfo).unwrap_or_default();
         return Form::parse(query.as_bytes()).ok();
     }
     if request.body().is_empty() {

@@ -27,6 +27,14 @@ pub(crate) fn public_json(value: &Value, max_age_seconds: u32) -> WholeResponse 
     response
 }
 
+/// 200 without a body.
+pub(crate) fn nothing() -> WholeResponse {
+    let mut response = with(StatusCode::OK, "text/plain; charset=utf-8", String::new());
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
 /// Answers a CORS preflight request (Fetch §3.2.2).
 pub(crate) fn preflight() -> WholeResponse {
     let mut response = with(StatusCode::NO_CONTENT, "text/plain; charset=utf-8", String::new());

@@ -12,6 +12,14 @@ pub(crate) const AUTHORIZE: &str = "/oauth2/authorize";
 pub(crate) const TOKEN: &str = "/oauth2/token";
 /// UserInfo endpoint.
 pub(crate) const USERINFO: &str = "/oauth2/userinfo";
+/// Endpoint for pushed authorization requests (RFC 9126).
+pub(crate) const PAR: &str = "/oauth2/par";
+/// The page whose form has an answer (`response_mode=form_post`).
+pub(crate) const FORM_POST: &str = "/oauth2/form-post";
+/// Revocation endpoint (RFC 7009).
+pub(crate) const REVOKE: &str = "/oauth2/revoke";
+/// Introspection endpoint (RFC 7662).
+pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 /// End-session endpoint (RP-Initiated Logout §2).
 pub(crate) const LOGOUT: &str = "/oauth2/logout";
 /// The sign-in page, and the target of its form.
@@ -33,6 +41,10 @@ pub(crate) enum Route {
     Authorize,
     Token,
     Userinfo,
+    Revoke,
+    Introspect,
+    PushedRequest,
+    PostBack,
     Logout,
     SignInPage,
     SignInForm,
@@ -56,14 +68,18 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
     let reads = method == Method::GET || method == Method::HEAD;
     let posts = method == Method::POST;
     let either = |route, when: bool, allow| if when { Ok(route) } else { Err(NoRoute::Method(allow)) };
-    match path {
-        DISCOVERY | JWKS | TOKEN | USERINFO if method == Method::OPTIONS => Ok(Route::Preflight),
+    match canonical(path) {
+        DISCOVERY | JWKS | TOKEN | USERINFO | REVOKE if method == Method::OPTIONS => Ok(Route::Preflight),
         DISCOVERY => either(Route::Discovery, reads, "GET, HEAD"),
         JWKS => either(Route::Jwks, reads, "GET, HEAD"),
         // Not HEAD: it would issue a code that nobody reads.
         AUTHORIZE => either(Route::Authorize, method == Method::GET || posts, "GET, POST"),
         TOKEN => either(Route::Token, posts, "POST"),
         USERINFO => either(Route::Userinfo, method == Method::GET || posts, "GET, POST"),
+        REVOKE => either(Route::Revoke, posts, "POST"),
+        PAR => either(Route::PushedRequest, posts, "POST"),
+        FORM_POST => either(Route::PostBack, reads, "GET, HEAD"),
+        INTROSPECT => either(Route::Introspect, posts, "POST"),
         LOGOUT => either(Route::Logout, method == Method::GET || posts, "GET, POST"),
         SIGN_IN if posts => Ok(Route::SignInForm),
         SIGN_IN => either(Route::SignInPage, reads, "GET, HEAD, POST"),
@@ -72,5 +88,16 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
         CONFIRM => either(Route::ConfirmForm, posts, "POST"),
         _ => Err(NoRoute::Path),
+    }
+}
+
+/// The path of an endpoint that has several: those of Cognito (pool §9.2) are as good as ours.
+fn canonical(path: &str) -> &str {
+    match path {
+        "/oauth2/userInfo" => USERINFO,
+        "/authorize" => AUTHORIZE,
+        "/logout" => LOGOUT,
+        "/.well-known/jwks.json" => JWKS,
+        path => path,
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     KnownBrowser,
     /// An authorization code.
     Code,
+    /// An answer that is sent by a form.
+    FormPost,
     /// A refresh token.
     RefreshToken,
     /// The part of an access token that only this pool can read.
@@ -70,6 +72,7 @@ impl Seal {
             Purpose::SingleSignOn => "single-sign-on",
             Purpose::KnownBrowser => "known-browser",
             Purpose::Code => "code",
+            Purpose::FormPost => "form-post",
             Purpose::RefreshToken => "refresh-token",
             Purpose::AccessToken => "access-token",
         };

@@ -10,6 +10,7 @@ use crate::database::Vault;
 use crate::identity::Claims;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
+use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory;
 use crate::user_pool::factors;
@@ -23,8 +24,8 @@ pub(crate) struct Settings {
     pub(crate) issuer: Url,
     /// The heading of the sign-in page. `None` for "Sign in" in the language of the visitor.
     pub(crate) title: Option<String>,
-    /// Signs access tokens, and ID tokens of clients that use ES256.
-    pub(crate) signing_key: SigningKey,
+    /// Signs access tokens, and ID tokens of clients that use ES256. `None`: the pool makes its keys itself, and has a store.
+    pub(crate) signing_key: Option<SigningKey>,
     /// Signs ID tokens of clients that use RS256.
     pub(crate) rs256_signing_key: Option<SigningKey>,
     /// Keys that are published but do not sign.
@@ -49,6 +50,14 @@ pub(crate) struct Settings {
     pub(crate) sso_lifetime: Duration,
     /// Maximum number of passwords hashed at the same time. Each needs 19 MiB. Default: half the cores, at least 1.
     pub(crate) hashing_max: usize,
+}
+
+impl Settings {
+    /// The algorithms of the keys of a pool that makes them itself: RS256, and ES256 if a client asks for it.
+    pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
+        let wants_es256 = self.clients.iter().any(|client| client.id_token_algorithm == Algorithm::Es256);
+        [Algorithm::Rs256].into_iter().chain(wants_es256.then_some(Algorithm::Es256)).collect()
+    }
 }
 
 /// The database of a pool.
@@ -93,6 +102,8 @@ pub(crate) struct ClientSettings {
     pub(crate) begins_again: bool,
     /// Whether it is the client of our own rules. It has no secret, and asks for tokens within this process only.
     pub(crate) is_ours: bool,
+    /// What it may do at the endpoints.
+    pub(crate) options: ClientOptions,
 }
 
 /// What binds an authorization request to the browser that started it, in addition to `state`.

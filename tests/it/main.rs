@@ -85,6 +85,7 @@ mod mcp;
 /// What the metrics count.
 mod metrics;
 /// What a team chooses about other sites.
+mod oauth_clients;
 mod other_sites;
 /// Our cookies, the application's, and caches.
 mod our_cookies;

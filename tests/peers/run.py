@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Signs a user in at a user pool through relying parties that nobody here wrote, with their default settings.
+"""Signs a user in at a user pool through relying parties that nobody here wrote, with their default settings: at a pool with keys in files, and at
+one with a store, which makes its keys itself.
 
     cargo build && python3 -m venv /tmp/peers && /tmp/peers/bin/pip install authlib flask requests
     apt-get install apache2 libapache2-mod-auth-openidc      # without it that peer is skipped, and the last line says so
@@ -64,8 +65,15 @@ def certificates(folder):
         "-CAcreateserial", "-extfile", "extensions", "-out", "cert.pem", cwd=folder)
 
 
-def start_pool(folder, port, redirect_uris):
-    for out, kind in [("session", ["session"]), ("claims", ["signing"]), ("pool", ["signing"]),
+IN_FILES = """
+    signing_key_file: pool
+    rs256_signing_key_file: rsa"""
+IN_STORE = """
+    store: { sqlite: people.db, key_files: [store] }"""
+
+
+def start_pool(folder, port, redirect_uris, keys):
+    for out, kind in [("session", ["session"]), ("claims", ["signing"]), ("pool", ["signing"]), ("store", ["store"]),
                       ("rsa", ["signing", "--algorithm", "rs256"])]:
         run(BINARY, "keys", *kind, "--out", out, cwd=folder)
     password_hash = run(BINARY, "users", "hash", input=PASSWORD + "\n").strip()
@@ -81,9 +89,7 @@ listeners:
     default_actions: [{{ type: fixed-response, status_code: 404 }}]
 user_pools:
   people:
-    issuer: https://localhost:{port}
-    signing_key_file: pool
-    rs256_signing_key_file: rsa
+    issuer: https://localhost:{port}{keys}
     users: [{{ username: alice, password_hash: '{password_hash}', subject: user-1, email: alice@example.com }}]
     clients:
 {clients}
@@ -189,7 +195,7 @@ OIDCCABundlePath {ca}
         process.wait(10)
 
 
-def main():
+def sign_in_with_all(keys, algorithms):
     with tempfile.TemporaryDirectory(prefix="vestibule-peers-") as name:
         folder = Path(name)
         port, apache_port = free_port(), free_port()
@@ -197,10 +203,10 @@ def main():
         certificates(folder)
         os.environ["REQUESTS_CA_BUNDLE"] = ca
         pool = start_pool(folder, port, {
-            "authlib": "http://localhost/callback", "apache": f"http://localhost:{apache_port}/callback"})
+            "authlib": "http://localhost/callback", "apache": f"http://localhost:{apache_port}/callback"}, keys)
         try:
             metadata = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=10).json()
-            assert metadata["id_token_signing_alg_values_supported"] == ["RS256", "ES256"], json.dumps(metadata)
+            assert metadata["id_token_signing_alg_values_supported"] == algorithms, json.dumps(metadata)
             authlib(issuer)
             if Path(MODULE).exists() and shutil.which("apache2"):
                 mod_auth_openidc(issuer, ca, folder, apache_port)
@@ -210,6 +216,11 @@ def main():
         finally:
             pool.terminate()
             pool.wait(60)
+
+
+def main():
+    sign_in_with_all(IN_FILES, ["RS256", "ES256"])
+    sign_in_with_all(IN_STORE, ["RS256"])
     return 0
 
 

@@ -1,5 +1,6 @@
 //! `users`: hashes of passwords for the configuration, and the users of a pool that has a `store`.
 
+mod keys;
 mod list;
 mod output;
 mod password;

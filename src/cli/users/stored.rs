@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::cli::terminal::{for_stderr, print};
 use crate::cli::users::list::Listed;
-use crate::cli::users::{output, password};
+use crate::cli::users::{keys, output, password};
 use crate::clock::{Clock, Timestamp};
 use crate::config::document::source::Source;
 use crate::config::{self, MissingKeys};
@@ -17,6 +17,7 @@ use crate::user_pool::credential::password::{Hasher, Hashing, costs};
 use crate::user_pool::management::sessions::Which;
 use crate::user_pool::management::{Group, Management, NewUser};
 use crate::user_pool::passwords::Passwords;
+use crate::user_pool::settings::Settings;
 use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
 
 /// What to do, and where.
@@ -194,6 +195,20 @@ pub(crate) enum Stored {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Lists the keys that sign tokens, of a pool that makes them itself.
+    Keys {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Replaces the keys that sign tokens, of a pool that makes them itself. The next ones sign after a day, so that every relying party knows them by
+    /// then.
+    RotateKeys {
+        #[command(flatten)]
+        of: Of,
+        /// Somebody else may have the keys: replace them within a minute, and make every token of before invalid.
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Deletes a group. Its members stay users.
     DeleteGroup {
         #[command(flatten)]
@@ -235,9 +250,19 @@ impl Stored {
             }
         };
         let now = Clock::system().now();
-        let (users, passwords) = open(&config, of.pool.as_deref(), now)?;
+        let (settings, stored) = open(&config, of.pool.as_deref(), now)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let text = runtime.block_on(self.act(&users, &passwords, now))?;
+        let text = match self {
+            Self::Keys { .. } => runtime.block_on(keys::list(settings, &stored, of.json))?,
+            Self::RotateKeys { revoke, .. } => runtime.block_on(keys::rotate(settings, &stored, *revoke, of.json))?,
+            _ => {
+                // One password is hashed at a time: a command has one.
+                let hasher = Hasher::new(1, costs([]), Hashing::default());
+                let passwords = Passwords::new(stored.clone(), settings.password_policy.clone(), hasher);
+                let users = Management::new(stored).with_rules(Arc::clone(&settings.directory));
+                runtime.block_on(self.act(&users, &passwords, now))?
+            }
+        };
         print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -263,6 +288,8 @@ impl Stored {
             | Self::Leave { of, .. }
             | Self::Groups { of }
             | Self::AddGroup { of, .. }
+            | Self::Keys { of }
+            | Self::RotateKeys { of, .. }
             | Self::Backup { of, .. }
             | Self::DeleteGroup { of, .. } => of,
         }
@@ -283,6 +310,8 @@ impl Stored {
                 users.back_up(out).await?;
                 Ok(String::new())
             }
+            // They need no users.
+            Self::Keys { .. } | Self::RotateKeys { .. } => Ok(String::new()),
             Self::DeleteGroup { group, .. } => {
                 users.delete_group(group).await?;
                 Ok(String::new())
@@ -367,8 +396,12 @@ impl Stored {
     }
 }
 
-/// Opens the database of the pool. One password is hashed at a time: a command has one.
-fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::Result<(Management, Passwords)> {
+/// Opens the database of the pool.
+fn open<'c>(
+    config: &'c config::Config,
+    name: Option<&str>,
+    now: Timestamp,
+) -> anyhow::Result<(&'c Settings, StoredUsers)> {
     let stored = config.user_pools.iter().filter(|pool| pool.settings.store.is_some());
     let pools: Vec<_> = stored.filter(|pool| name.is_none_or(|name| *pool.settings.name == *name)).collect();
     let pool = match (&pools[..], name) {
@@ -384,8 +417,5 @@ fn open(config: &config::Config, name: Option<&str>, now: Timestamp) -> anyhow::
     let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
     database.unlock(&store.vault)?;
     let records = Records { pool: Arc::clone(&pool.name) };
-    let stored = StoredUsers { database: Arc::new(database), records };
-    let hasher = Hasher::new(1, costs([]), Hashing::default());
-    let users = Management::new(stored.clone()).with_rules(Arc::clone(&pool.directory));
-    Ok((users, Passwords::new(stored, pool.password_policy.clone(), hasher)))
+    Ok((pool, StoredUsers { database: Arc::new(database), records }))
 }

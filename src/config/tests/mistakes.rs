@@ -16,6 +16,7 @@ mod listeners;
 mod names;
 mod pages;
 mod password_policy;
+mod pool_clients;
 mod pool_users;
 mod providers;
 mod rules;

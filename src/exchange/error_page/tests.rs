@@ -228,6 +228,7 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 |---|---|---|
 | `authorize.unknown_client` | 400 | No client of the pool has this client ID |
 | `authorize.unknown_redirect_uri` | 400 | The redirect URI is not in `redirect_uris` of the client. For applications behind this proxy: the address is not in `applications` of the pool. The log has the address |
+| `authorize.unknown_request` | 400 | The application has sent its request before (RFC 9126), and this one was used, has expired, or is not known |
 | `authorize.malformed` | 400 | A parameter is repeated, or cannot be parsed |
 | `sign_in.wrong_password` | 401 | The user name or the password is wrong |
 | `sign_in.incomplete` | 400 | A field of the form was empty |

@@ -6,7 +6,8 @@ use crate::page::language::Language;
 use crate::page::link::Link;
 use crate::page::logo::Logo;
 use crate::page::pages::{
-    Account, Choose, Confirm, Demo, EmailForm, Notice, Offered, Redirecting, Refused, SignIn, SignOut, Terminal,
+    Account, Choose, Confirm, Demo, EmailForm, Notice, Offered, PostBack, Redirecting, Refused, SignIn, SignOut,
+    Terminal,
 };
 use crate::page::sentence::Sentence;
 use crate::page::site::{NO_FORM, Pages, STYLE, View};
@@ -73,6 +74,9 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     let (action, resource) = ("/confirm", Some(text("https://app.example.com")));
     let confirm = Confirm { view, application, user, scopes: &scopes, resource, action, carried };
     add("confirm", view.respond(StatusCode::OK, &confirm, own, Frames::Nobody));
+    let fields = pairs(&[("code", "c0de"), ("state", "st&te")]);
+    let post_back = PostBack { view, action: text("https://app.example.com/cb"), fields: &fields };
+    add("post_back", view.respond(StatusCode::OK, &post_back, own, Frames::Nobody));
     let applications = pairs(&[("Wiki", "https://wiki.example.com/")]);
     let account = Account { view, user: text("Alice"), applications: &applications, action: "/sign-out", carried };
     add("account", view.respond(StatusCode::OK, &account, own, Frames::Nobody));

@@ -7,6 +7,7 @@ use url::{Host, Url};
 use crate::crypto::octets;
 use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
+use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::settings::{ClientSettings, Pkce};
 
 /// A relying party.
@@ -47,6 +48,11 @@ impl Client {
     /// Whether it is the client of our own rules, which asks for tokens within this process only.
     pub(crate) fn is_ours(&self) -> bool {
         self.0.is_ours
+    }
+
+    /// What it may do at the endpoints.
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.0.options
     }
 
     /// The registered redirect URIs.
@@ -176,6 +182,7 @@ mod tests {
             id_token_algorithm: Algorithm::Es256,
             begins_again: false,
             is_ours: false,
+            options: ClientOptions::default(),
         })
     }
 

@@ -9,6 +9,7 @@ use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::status::Status;
 use crate::user_pool::endings::rows::EndingRows;
+use crate::user_pool::logouts::LogoutRows;
 
 /// A user of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +157,7 @@ impl Records {
         let key = [Value::from(&*self.pool), subject.into()];
         let last = on.query_one("SELECT max(auth_time) FROM sso WHERE pool = ?1 AND sub = ?2", &key)?;
         let last = last.map(|mut row| row.optional_integer(0)).transpose()?.flatten().unwrap_or_default() / 1000;
-        on.execute("DELETE FROM sso WHERE pool = ?1 AND sub = ?2", &key)?;
+        LogoutRows::new(Arc::clone(&self.pool)).end_user(on, subject, now)?;
         let sql = "UPDATE users SET epoch = CASE WHEN epoch < ?3 THEN ?3 ELSE epoch + 1 END \
                    WHERE pool = ?1 AND sub = ?2 RETURNING epoch";
         // A sign-in of the same second may have been before or after. Whatever comes after gets a later `auth_time`.

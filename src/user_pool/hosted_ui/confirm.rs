@@ -107,7 +107,7 @@ fn text_of_scope(scope: &str) -> Option<Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user_pool::oauth::request::SCOPES;
+    use crate::user_pool::client_options::SCOPES;
 
     #[test]
     fn each_scope_has_its_words() {

@@ -6,6 +6,7 @@ pub(crate) mod cookies;
 mod csrf;
 mod home;
 mod page;
+mod post_back;
 mod refusal;
 mod refused;
 mod result;

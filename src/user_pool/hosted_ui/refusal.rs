@@ -28,6 +28,7 @@ impl PageError {
         match self {
             Self::UnknownClient => "authorize.unknown_client",
             Self::UnknownRedirect => "authorize.unknown_redirect_uri",
+            Self::UnknownRequest => "authorize.unknown_request",
             Self::Malformed => "authorize.malformed",
         }
     }
@@ -86,7 +87,9 @@ mod tests {
     fn every_code_is_in_the_list_of_reasons() {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/REASONS.md");
         let list = std::fs::read_to_string(list).expect("the list");
-        let pages = [PageError::UnknownClient, PageError::UnknownRedirect, PageError::Malformed].map(PageError::code);
+        let pages =
+            [PageError::UnknownClient, PageError::UnknownRedirect, PageError::UnknownRequest, PageError::Malformed]
+                .map(PageError::code);
         let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired, Refused::ConfirmationExpired]
             .map(Refused::code);
         let sign_ins = [

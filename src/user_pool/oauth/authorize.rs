@@ -7,10 +7,12 @@ use crate::clock::Timestamp;
 use crate::database;
 use crate::message::form::{self, Form};
 use crate::user_pool::directory::client::Client;
+use crate::user_pool::oauth::claims_request;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::grant::record::{Grant, Pending};
 use crate::user_pool::oauth::provider::Provider;
-use crate::user_pool::oauth::request::{self, AuthorizationRequest, one};
+use crate::user_pool::oauth::pushed::Pushed;
+use crate::user_pool::oauth::request::{self, AuthorizationRequest, ResponseMode, one};
 use crate::user_pool::settings::Pkce;
 use crate::user_pool::signin::sso::Session;
 
@@ -25,6 +27,14 @@ pub(crate) enum Decision {
     NeedsSignIn { request: Box<AuthorizationRequest>, login_hint: Option<String> },
     /// The user is signed in, and must confirm that the program that asks may act as this user (decision 91).
     NeedsConfirmation(Box<AuthorizationRequest>),
+}
+
+/// Who has sent the parameters of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    ByBrowser,
+    /// Pushed (RFC 9126).
+    ByClient,
 }
 
 /// The decision about a valid request.
@@ -54,19 +64,67 @@ impl Provider {
         form: &Form<'_>,
         session: Option<&Session>,
     ) -> Result<Result<Decision, PageError>, database::Error> {
-        match self.registered(form) {
-            Ok((client, redirect_uri)) => {
-                let state = form.one("state").unwrap_or_default();
-                Ok(Ok(match self.decide(form, client, redirect_uri, session) {
-                    Ok(Decided::Silently(request, session)) => {
-                        Decision::Code(self.code_location(&request, session).await?)
-                    }
-                    Ok(Decided::Asks(decision)) => decision,
-                    Err(error) => Decision::Refused(self.error_location(redirect_uri, state, error)),
-                }))
-            }
-            Err(error) => Ok(Err(error)),
+        match self.pushed_request(form).await? {
+            Pushed::None => self.authorize_form(form, session, Sent::ByBrowser).await,
+            Pushed::Unknown => Ok(Err(PageError::UnknownRequest)),
+            Pushed::Request(text) => match Form::parse(text.as_bytes()) {
+                Ok(form) => self.authorize_form(&form, session, Sent::ByClient).await,
+                Err(_) => Ok(Err(PageError::Malformed)),
+            },
         }
+    }
+
+    async fn authorize_form(
+        &self,
+        form: &Form<'_>,
+        session: Option<&Session>,
+        sent: Sent,
+    ) -> Result<Result<Decision, PageError>, database::Error> {
+        let (client, redirect_uri) = match self.registered(form) {
+            Ok(registered) => registered,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(Ok(match self.decide(form, (client, sent), redirect_uri, session) {
+            Ok(Decided::Silently(request, session)) => Decision::Code(self.code_location(&request, session).await?),
+            Ok(Decided::Asks(decision)) => decision,
+            Err(error) => {
+                let state = form.one("state").unwrap_or_default();
+                let mode = form.one("response_mode").ok().flatten().and_then(request::response_mode);
+                Decision::Refused(self.error_location((redirect_uri, mode.unwrap_or_default()), state, error))
+            }
+        }))
+    }
+
+    /// Checks a request that is about to be pushed.
+    ///
+    /// # Errors
+    ///
+    /// What a browser would be sent back with.
+    pub(super) fn check_request(&self, form: &Form<'_>, client: &Client, redirect_uri: &str) -> Result<(), Error> {
+        self.read_request(form, client, redirect_uri).map(drop)
+    }
+
+    fn read_request(
+        &self,
+        form: &Form<'_>,
+        client: &Client,
+        redirect_uri: &str,
+    ) -> Result<(AuthorizationRequest, Interaction), Error> {
+        if !client.options().grant_types.has_code() {
+            return Err(Error::new("unauthorized_client", "the client may not sign users in"));
+        }
+        let mut interaction = self.interaction(form)?;
+        let claims = one(form, "claims")?.filter(|_| self.is_stored());
+        let asked = claims_request::read(claims, client)?;
+        interaction.subject = match (interaction.subject.take(), asked.subject) {
+            (Some(hinted), Some(asked)) if hinted != asked => {
+                return Err(Error::request("id_token_hint and claims name two users"));
+            }
+            (hinted, asked) => hinted.or(asked),
+        };
+        let request = request::read(form, client, redirect_uri, (interaction.subject.clone(), asked.claims))?;
+        self.check_binding(client, &request)?;
+        Ok((request, interaction))
     }
 
     /// The client of a request, and where its answer goes.
@@ -94,13 +152,14 @@ impl Provider {
     fn decide<'s>(
         &self,
         form: &Form<'_>,
-        client: &Client,
+        (client, sent): (&Client, Sent),
         redirect_uri: &str,
         session: Option<&'s Session>,
     ) -> Result<Decided<'s>, Error> {
-        let interaction = self.interaction(form)?;
-        let request = request::read(form, client, redirect_uri, interaction.subject.clone())?;
-        self.check_binding(client, &request)?;
+        if client.options().requires_par && sent == Sent::ByBrowser {
+            return Err(Error::request("the client must push its requests"));
+        }
+        let (request, interaction) = self.read_request(form, client, redirect_uri)?;
         let now = self.clock.now();
         let session = session.filter(|session| Self::suffices(session, &interaction, now));
         match session {
@@ -222,6 +281,7 @@ impl Provider {
                 proofs: session.proofs.clone(),
                 session_id: session.id.clone(),
                 fingerprint: session.fingerprint.clone(),
+                claims: request.claims.clone(),
             },
             redirect_uri: request.redirect_uri.clone(),
             code_challenge: request.code_challenge.clone(),
@@ -229,7 +289,7 @@ impl Provider {
         };
         let code = self.grants.issue(pending, self.clock.now()).await?;
         Ok(match code {
-            Some(code) => self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref()),
+            Some(code) => self.location(request.destination(), &[("code", code.expose())], request.state.as_deref()),
             None => self.not_signed_in_location(request),
         })
     }
@@ -249,29 +309,41 @@ impl Provider {
                 self.metrics.signed_in_by_sso.increment();
                 self.code_location(request, session).await
             }
-            Err(error) => Ok(self.error_location(&request.redirect_uri, request.state.as_deref(), error)),
+            Err(error) => Ok(self.error_location(request.destination(), request.state.as_deref(), error)),
         }
     }
 
     /// The redirect that tells the relying party that the requested user has not signed in.
     pub(crate) fn not_signed_in_location(&self, request: &AuthorizationRequest) -> String {
         let error = Error::new("login_required", "the user has to sign in");
-        self.error_location(&request.redirect_uri, request.state.as_deref(), error)
+        self.error_location(request.destination(), request.state.as_deref(), error)
     }
 
-    fn error_location(&self, redirect_uri: &str, state: Option<&str>, error: Error) -> String {
+    fn error_location(&self, to: Destination<'_>, state: Option<&str>, error: Error) -> String {
         let answer = [("error", error.code), ("error_description", error.description)];
-        self.location(redirect_uri, &answer, state)
+        self.location(to, &answer, state)
     }
 
-    /// `redirect_uri` with the response parameters, `state` and `iss` (RFC 9207 §2) added to its query.
-    fn location(&self, redirect_uri: &str, answer: &[(&str, &str)], state: Option<&str>) -> String {
+    /// Where the browser goes with the response parameters, `state` and `iss` (RFC 9207 §2): `redirect_uri` with them in its query, or the page that
+    /// sends them by a form.
+    fn location(&self, (redirect_uri, mode): Destination<'_>, answer: &[(&str, &str)], state: Option<&str>) -> String {
         let state = state.map(|state| ("state", state));
         let pairs = answer.iter().copied().chain(state).chain([("iss", self.issuer.url())]);
-        let separator = if redirect_uri.contains('?') { '&' } else { '?' };
-        format!("{redirect_uri}{separator}{}", form::encode(pairs))
+        match mode {
+            ResponseMode::Query => {
+                let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+                format!("{redirect_uri}{separator}{}", form::encode(pairs))
+            }
+            ResponseMode::FormPost => {
+                let fields = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                self.form_location(redirect_uri, fields)
+            }
+        }
     }
 }
+
+/// A redirect URI, and how the answer reaches it.
+pub(super) type Destination<'a> = (&'a str, ResponseMode);
 
 /// An address from a request, for the log: without its query, and shortened.
 fn shown(redirect_uri: &str) -> String {

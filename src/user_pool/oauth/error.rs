@@ -97,6 +97,9 @@ pub(crate) enum PageError {
     /// The redirect URI is not registered for the client.
     #[error("the redirect URI is not registered for this client")]
     UnknownRedirect,
+    /// The request that was pushed (RFC 9126) is not there any more.
+    #[error("the request was not pushed, has expired, or was used before")]
+    UnknownRequest,
     /// The request cannot be parsed.
     #[error("the request cannot be read")]
     Malformed,

@@ -15,7 +15,7 @@ use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::seen::Seen;
 
-use record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed};
+use record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed, Refused, Revoked, Standing};
 pub(crate) use sealed::GrantMemory;
 use sealed::SealedGrants;
 use stored::StoredGrants;
@@ -40,6 +40,22 @@ impl RefreshToken {
         match self {
             Self::Sealed(token) => token.grant(),
             Self::Stored(token) => token.grant(),
+        }
+    }
+
+    /// Whether it was not replaced by another one.
+    pub(crate) fn is_good(&self) -> bool {
+        match self {
+            Self::Sealed(_) => true,
+            Self::Stored(token) => token.is_good(),
+        }
+    }
+
+    /// When it expires.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        match self {
+            Self::Sealed(token) => token.expires_at(),
+            Self::Stored(token) => token.expires_at(),
         }
     }
 }
@@ -125,24 +141,58 @@ impl Grants {
         match (self, token) {
             (Self::Sealed(sealed), RefreshToken::Sealed(token)) => Ok(sealed.refresh(token, now)?),
             (Self::Stored(stored), RefreshToken::Stored(token)) => stored.refresh(token, seen, now).await,
-            _ => Err(record::Refused::Invalid.into()),
+            _ => Err(Refused::Invalid.into()),
         }
     }
 
-    /// Whether a family is revoked. `owner` is [`Grant::owner`].
+    /// Ends the family of a refresh token. Only a pool with a database can.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn is_revoked(
+    pub(crate) async fn revoke(
+        &self,
+        token: &str,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Revoked, database::Error> {
+        match self {
+            Self::Sealed(_) => Ok(Revoked::Unknown),
+            Self::Stored(stored) => stored.revoke(token, client_id, now).await,
+        }
+    }
+
+    /// Counts a token that a client asks for itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::TooMany`].
+    pub(crate) fn count_client(&self, client_id: &str, now: Timestamp) -> Result<(), Refused> {
+        let rates = match self {
+            Self::Sealed(sealed) => sealed.rates(),
+            Self::Stored(stored) => stored.rates(),
+        };
+        rates.count_client(client_id, now)
+    }
+
+    /// How it is with a family. `owner` is [`Grant::owner`].
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn family(
         &self,
         owner: (&str, &str),
         family: &str,
         now: Timestamp,
-    ) -> Result<bool, database::Error> {
+    ) -> Result<Standing, database::Error> {
         match self {
-            Self::Sealed(sealed) => Ok(sealed.is_revoked(owner, family, now)),
-            Self::Stored(stored) => stored.is_revoked(family, now).await,
+            Self::Sealed(sealed) if sealed.is_revoked(owner, family, now) => Ok(Standing::Revoked),
+            Self::Sealed(_) => Ok(Standing::NotRevoked),
+            Self::Stored(stored) => {
+                let alive = stored.family(family, now).await?.filter(|grant| grant.owner() == owner);
+                Ok(alive.map_or(Standing::Revoked, Standing::Alive))
+            }
         }
     }
 }

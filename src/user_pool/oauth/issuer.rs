@@ -9,15 +9,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::crypto::octets;
+use crate::crypto::{octets, uuid};
 use crate::identity::{Claims, Identity};
 use crate::jose::compact::{Compact, Kind};
-use crate::jose::key_set::KeySet;
-use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
+use crate::jose::signing_key::{Algorithm, SigningKey};
 use crate::jose::verify::{self, Audience, Expected, Expiry, Presence, Verified};
 use crate::secret::Secret;
+use crate::user_pool::client_options::resource_server;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::oauth::cognito;
 use crate::user_pool::oauth::grant::record::Grant;
+use crate::user_pool::oauth::keys::{KeyRing, Keys};
+use crate::user_pool::oauth::user_claims::claims_of;
 use crate::user_pool::routes;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::settings::Settings;
@@ -27,12 +30,27 @@ use crate::user_pool::settings::Settings;
 pub(crate) struct Issuer {
     url: Arc<str>,
     seal: Seal,
-    key: SigningKey,
-    rs256_key: Option<SigningKey>,
-    other_keys: Vec<PublicKey>,
-    /// What verifies: all of the keys above.
-    key_set: KeySet,
+    keys: Keys,
     token_lifetime: Duration,
+    form: Form,
+}
+
+/// What tokens say besides the claims of the standards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The family of the grant, encrypted: the pool has no database.
+    Sealed,
+    /// Cognito's claims (pool §8.2, §8.3). The family is `origin_jti`, and the database has the rest.
+    Cognito,
+}
+
+/// An access token for the userinfo endpoint. Its family may be revoked.
+#[derive(Debug)]
+pub(crate) struct AccessToken {
+    pub(crate) claims: Claims,
+    pub(crate) family: String,
+    /// Without a database.
+    pub(crate) inside: Option<Inside>,
 }
 
 /// The contents of an ID token.
@@ -43,6 +61,7 @@ pub(crate) struct IdToken<'a> {
     pub(crate) user: &'a User,
     pub(crate) nonce: Option<&'a str>,
     pub(crate) access_token: &'a Secret<String>,
+    pub(crate) family: &'a str,
 }
 
 /// The part of an access token that only this pool can read. It is encrypted with a fresh nonce each time, so relying parties
@@ -72,43 +91,10 @@ impl From<Inside> for (String, String, Option<String>) {
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 const ID_TOKEN_TYPE: &str = "JWT";
 
-/// Claims of the protocol. The configuration of a user cannot set them (attacks U-10).
-const PROTOCOL_CLAIMS: &[&str] = &[
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "auth_time",
-    "nonce",
-    "acr",
-    "amr",
-    "azp",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "sid",
-    "client_id",
-    "scope",
-    "grant",
-    "preferred_username",
-];
-
 impl Issuer {
-    pub(crate) fn new(settings: &Settings, url: Arc<str>, seal: Seal) -> Self {
-        let signing = [Some(&settings.signing_key), settings.rs256_signing_key.as_ref()].into_iter().flatten();
-        let key_set = KeySet::of(signing.map(SigningKey::public).chain(&settings.other_keys));
-        Self {
-            url,
-            seal,
-            key_set,
-            key: settings.signing_key.clone(),
-            rs256_key: settings.rs256_signing_key.clone(),
-            other_keys: settings.other_keys.clone(),
-            token_lifetime: settings.token_lifetime,
-        }
+    /// Signs with `keys`.
+    pub(crate) fn new(url: Arc<str>, seal: Seal, keys: Keys, (form, token_lifetime): (Form, Duration)) -> Self {
+        Self { url, seal, keys, token_lifetime, form }
     }
 
     /// `iss`: no trailing slash.
@@ -126,23 +112,9 @@ impl Issuer {
         self.token_lifetime
     }
 
-    /// All keys that can verify tokens of the pool, signing keys first.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.signing_keys().map(SigningKey::public).chain(&self.other_keys)
-    }
-
-    /// The signature algorithms of ID tokens. RS256 comes first, because it is the default of relying parties.
-    pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        self.signing_keys().map(SigningKey::algorithm)
-    }
-
-    fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
-        self.rs256_key.iter().chain([&self.key])
-    }
-
-    /// The key for `algorithm`. The configuration guarantees that it exists.
-    fn key_for(&self, algorithm: Algorithm) -> &SigningKey {
-        self.signing_keys().find(|key| key.algorithm() == algorithm).unwrap_or(&self.key)
+    /// The keys of now.
+    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+        self.keys.now()
     }
 
     /// Issues an access token (RFC 9068 §2.2). It is valid either at the userinfo endpoint of the pool, or at the resource of the grant. The
@@ -154,41 +126,50 @@ impl Issuer {
         family: &str,
         now: Timestamp,
     ) -> Secret<String> {
-        let mut payload = json!({
+        let mut payload = match grant.resource {
+            Some(_) => claims_of(user, scope),
+            None => Claims::new(),
+        };
+        payload.extend(members(json!({
             "iss": &*self.url,
             "sub": grant.subject,
             "aud": grant.resource.clone().unwrap_or_else(|| self.at(routes::USERINFO)),
             "exp": (now + self.token_lifetime).seconds(),
             "iat": now.seconds(),
-            "jti": octets::token(),
+            "jti": uuid::random(),
             "client_id": grant.client_id,
             "scope": scope,
             "auth_time": grant.auth_time,
-        });
-        let inside = || Inside {
-            family: family.to_owned(),
-            fingerprint: grant.fingerprint.clone(),
-            session_id: (!grant.has("offline_access")).then(|| grant.session_id.clone()),
-        };
-        match (payload.as_object_mut(), &grant.resource) {
-            (Some(payload), Some(_)) => {
-                // RFC 9068 §2.2.1.
-                payload.insert("acr".into(), grant.proofs.level().name().into());
-                payload.insert("amr".into(), grant.proofs.amr().into());
-                payload.extend(claims_of(user, scope));
-            }
-            (Some(payload), None) => {
-                payload.insert("grant".into(), self.seal.seal(Purpose::AccessToken, &inside()).into());
-            }
-            (None, _) => {}
+        })));
+        if grant.resource.is_some() || self.form == Form::Cognito {
+            // RFC 9068 §2.2.1.
+            payload.insert("acr".into(), grant.proofs.level().name().into());
+            payload.insert("amr".into(), grant.proofs.amr().into());
         }
-        self.signed(&self.key, ACCESS_TOKEN_TYPE, &payload)
+        match (self.form, &grant.resource) {
+            (Form::Cognito, _) => {
+                payload.extend(cognito::common("access", family, user));
+                payload.extend(members(json!({"username": user.preferred_username(), "version": 2})));
+            }
+            (Form::Sealed, Some(_)) => {}
+            (Form::Sealed, None) => {
+                let inside = Inside {
+                    family: family.to_owned(),
+                    fingerprint: grant.fingerprint.clone(),
+                    session_id: (!grant.has("offline_access")).then(|| grant.session_id.clone()),
+                };
+                payload.insert("grant".into(), self.seal.seal(Purpose::AccessToken, &inside).into());
+            }
+        }
+        self.signed(self.keys.now().of_access_tokens(), ACCESS_TOKEN_TYPE, &Value::Object(payload))
     }
 
     /// An ID token (OIDC Core §2).
     pub(crate) fn id_token(&self, of: &IdToken<'_>, now: Timestamp) -> Secret<String> {
-        let IdToken { algorithm, grant, user, nonce, access_token } = *of;
-        let mut payload = json!({
+        let IdToken { algorithm, grant, user, nonce, access_token, family } = *of;
+        let mut payload = claims_of(user, &grant.scope);
+        payload.extend(grant.claims.as_ref().map(|asked| asked.of_id_token(user)).unwrap_or_default());
+        payload.extend(members(json!({
             "iss": &*self.url,
             "sub": grant.subject,
             "aud": grant.client_id,
@@ -199,22 +180,67 @@ impl Issuer {
             "amr": grant.proofs.amr(),
             "sid": grant.session_id,
             "at_hash": left_half(access_token),
-        });
-        if let (Some(nonce), Some(payload)) = (nonce, payload.as_object_mut()) {
+        })));
+        if let Some(nonce) = nonce {
             payload.insert("nonce".into(), nonce.into());
         }
-        if let Some(payload) = payload.as_object_mut() {
-            payload.extend(claims_of(user, &grant.scope));
+        if self.form == Form::Cognito {
+            payload.extend(cognito::common("id", family, user));
+            let claims = json!({"cognito:username": user.preferred_username(), "jti": uuid::random()});
+            payload.extend(members(claims));
         }
-        self.signed(self.key_for(algorithm), ID_TOKEN_TYPE, &payload)
+        self.signed(self.keys.now().of(algorithm), ID_TOKEN_TYPE, &Value::Object(payload))
     }
 
-    /// Verifies an access token. Returns its claims and its encrypted part. `None` if it has expired.
-    pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<(Claims, Inside)> {
+    /// An access token of a client for itself (pool §8.3). It is for the resource servers whose scopes it has.
+    pub(crate) fn client_token(&self, client_id: &str, scopes: &[&str], now: Timestamp) -> Secret<String> {
+        let mut audience: Vec<&str> = scopes.iter().filter_map(|scope| resource_server(scope)).collect();
+        audience.dedup();
+        let audience = if let [one] = audience[..] { one.into() } else { Value::from(audience) };
+        let mut payload = cognito::of_client();
+        payload.extend(members(json!({
+            "iss": &*self.url,
+            "sub": client_id,
+            "aud": audience,
+            "exp": (now + self.token_lifetime).seconds(),
+            "iat": now.seconds(),
+            "jti": uuid::random(),
+            "client_id": client_id,
+            "scope": scopes.join(" "),
+            "auth_time": now.seconds(),
+        })));
+        self.signed(self.keys.now().of_access_tokens(), ACCESS_TOKEN_TYPE, &Value::Object(payload))
+    }
+
+    /// Verifies an access token for any resource. `None` if it has expired.
+    pub(crate) fn read_any_access_token(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        self.read(token, Kind::AccessToken, (Audience::Any, Expiry::Exact), now)
+    }
+
+    /// Whether a token is signed by the pool: an access token or an ID token, which may have expired.
+    pub(crate) fn is_signed(&self, token: &str, now: Timestamp) -> bool {
+        let mut kinds = [Kind::AccessToken, Kind::Jwt].into_iter();
+        kinds.any(|kind| self.read(token, kind, (Audience::Any, Expiry::Never), now).is_some())
+    }
+
+    /// Verifies an access token for the userinfo endpoint. `None` if it has expired.
+    pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<AccessToken> {
         let audience = self.at(routes::USERINFO);
-        let claims = self.read(token, Kind::AccessToken, (Audience::Us(&audience), Expiry::Exact), now)?;
-        let inside = self.seal.open(Purpose::AccessToken, claims.get("grant")?.as_str()?)?;
-        Some((claims, inside))
+        self.access_token_of(self.read(token, Kind::AccessToken, (Audience::Us(&audience), Expiry::Exact), now)?)
+    }
+
+    /// The family of an access token of a user.
+    pub(crate) fn access_token_of(&self, claims: Claims) -> Option<AccessToken> {
+        match self.form {
+            Form::Cognito => {
+                let family = claims.get("origin_jti")?.as_str()?.to_owned();
+                Some(AccessToken { claims, family, inside: None })
+            }
+            Form::Sealed => {
+                let inside: Inside = self.seal.open(Purpose::AccessToken, claims.get("grant")?.as_str()?)?;
+                Some(AccessToken { claims, family: inside.family.clone(), inside: Some(inside) })
+            }
+        }
     }
 
     /// Verifies an ID token and returns its claims. It may have expired, because it is only a hint (RP-Initiated Logout §2).
@@ -232,35 +258,14 @@ impl Issuer {
         let token = Compact::parse(token, kind).ok()?;
         let registered_claims = Presence::Required;
         let expected = Expected { issuer: &self.url, audience, registered_claims, expiry, now };
-        verify::verify(&token, &self.key_set, &expected).ok().map(Verified::into_claims)
+        verify::verify(&token, self.keys.now().set(), &expected).ok().map(Verified::into_claims)
     }
 
-    fn signed(&self, key: &SigningKey, typ: &str, payload: &Value) -> Secret<String> {
+    /// A token that `key` signs.
+    pub(super) fn signed(&self, key: &SigningKey, typ: &str, payload: &Value) -> Secret<String> {
         let header = json!({"alg": key.algorithm().name(), "typ": typ, "kid": key.kid()});
         Secret::new(key.compact(&header, payload).expect("signing fails only without randomness"))
     }
-}
-
-/// The claims of a scope (OIDC Core §5.4). `groups` is our own scope. Additional claims of the configuration belong to `profile`.
-pub(crate) fn claims_of(user: &User, scope: &str) -> Claims {
-    let has = |wanted: &str| scope.split(' ').any(|granted| granted == wanted);
-    let mut claims = Claims::new();
-    if has("profile") {
-        claims.insert("preferred_username".into(), user.preferred_username().into());
-    }
-    for (name, value) in user.claims() {
-        let scope = match name.as_str() {
-            "email" | "email_verified" => "email",
-            "groups" => "groups",
-            "phone_number" | "phone_number_verified" => "phone",
-            "address" => "address",
-            _ => "profile",
-        };
-        if has(scope) && !PROTOCOL_CLAIMS.contains(&name.as_str()) {
-            claims.insert(name.clone(), value.clone());
-        }
-    }
-    claims
 }
 
 /// The users of a pool as a sign-in with this scope gives them. Nobody has signed in: for `check` only.
@@ -276,6 +281,13 @@ pub(crate) fn supposed_users(settings: &Settings, scope: &str) -> Vec<Identity> 
         Identity::supposed(issuer.to_owned(), user.subject().to_owned(), claims)
     });
     supposed.collect()
+}
+
+fn members(object: Value) -> Claims {
+    match object {
+        Value::Object(members) => members,
+        _ => Claims::new(),
+    }
 }
 
 /// `at_hash` (OIDC Core §3.1.3.6).

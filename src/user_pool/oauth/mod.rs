@@ -3,14 +3,26 @@
 pub(crate) mod authorize;
 pub(crate) mod error;
 pub(crate) mod logout;
+pub(crate) mod logout_tokens;
 pub(crate) mod provider;
 pub(crate) mod request;
 
+mod access;
+pub(crate) mod claims_request;
 pub(crate) mod client_auth;
+mod client_token;
+mod cognito;
 mod discovery;
+pub(crate) mod form_post;
 pub(crate) mod grant;
+mod introspect;
 mod issuer;
+pub(crate) mod keys;
+mod par;
+pub(crate) mod pushed;
+mod revoke;
 mod token;
+mod user_claims;
 mod userinfo;
 
 pub(crate) use issuer::supposed_users;

@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex};
 use url::Url;
 
 use crate::clock::Clock;
-use crate::database;
+use crate::database::{self, Database};
 use crate::telemetry::logged_names::LoggedNames;
-use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::failures::Failures;
+use crate::user_pool::logouts::LogoutRows;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::Grants;
-use crate::user_pool::oauth::issuer::Issuer;
+use crate::user_pool::oauth::issuer::{Form, Issuer};
+use crate::user_pool::oauth::keys::Keys;
+use crate::user_pool::oauth::pushed::PushedRequests;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::rate_limit::Buckets;
 use crate::user_pool::seal::Seal;
@@ -29,6 +32,11 @@ const APPLICATIONS_MAX: usize = 50;
 pub(crate) struct Provider {
     pub(super) issuer: Issuer,
     pub(super) grants: Grants,
+    /// Only with a database.
+    pub(super) pushed: Option<PushedRequests>,
+    /// The queue of logout tokens. Only with a database.
+    pub(super) logouts: Option<(Arc<Database>, LogoutRows)>,
+    pub(super) seal: Seal,
     pub(super) directory: Arc<Directory>,
     pub(super) sessions: Arc<Sessions>,
     /// Limits sign-ins without a password.
@@ -47,7 +55,10 @@ pub(crate) struct Parts {
     /// The issuer.
     pub(crate) url: Arc<str>,
     pub(crate) seal: Seal,
+    pub(crate) keys: Keys,
     pub(crate) grants: Grants,
+    /// The database, if the pool has one.
+    pub(crate) stored: Option<StoredUsers>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) failures: Arc<Failures>,
@@ -58,10 +69,32 @@ pub(crate) struct Parts {
 impl Provider {
     /// Creates the provider.
     pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
-        let Parts { url, seal, grants, directory, sessions, failures, clock, metrics } = parts;
-        let issuer = Issuer::new(settings, url, seal);
+        let Parts { url, seal, keys, grants, stored, directory, sessions, failures, clock, metrics } = parts;
+        let pushed = stored.as_ref().map(PushedRequests::new);
+        let logouts = stored.map(|stored| (stored.database, LogoutRows::new(stored.records.pool)));
+        let form = if directory.is_stored() { Form::Cognito } else { Form::Sealed };
+        let issuer = Issuer::new(url, seal.clone(), keys, (form, settings.token_lifetime));
         let PoolMemory { silent, secrets, logged, .. } = memory.clone();
-        Self { issuer, grants, directory, sessions, silent, secrets, logged, failures, clock, metrics }
+        Self {
+            issuer,
+            grants,
+            pushed,
+            logouts,
+            seal,
+            directory,
+            sessions,
+            silent,
+            secrets,
+            logged,
+            failures,
+            clock,
+            metrics,
+        }
+    }
+
+    /// Whether the pool has a database.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.directory.is_stored()
     }
 
     /// The name of the client for the sign-in page: its `name`, or the host of the redirect URI.

@@ -4,11 +4,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::message::form::Form;
+use crate::user_pool::client_options::resource_server;
 use crate::user_pool::directory::client::Client;
+use crate::user_pool::oauth::claims_request::RequestedClaims;
 use crate::user_pool::oauth::error::Error;
-
-/// The supported scopes. Others are not granted.
-pub(crate) const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
 
 /// Maximum length of `state` and `nonce`, because both are part of the sign-in form.
 const CARRIED_MAX_BYTES: usize = 2048;
@@ -17,7 +16,7 @@ const CARRIED_MAX_BYTES: usize = 2048;
 const UI_LOCALES_MAX_BYTES: usize = 128;
 
 /// All parameters that are read. A request with one of them twice is refused (RFC 6749 §3.1).
-const PARAMETERS: &[&str] = &[
+pub(super) const PARAMETERS: &[&str] = &[
     "client_id",
     "redirect_uri",
     "response_type",
@@ -36,7 +35,19 @@ const PARAMETERS: &[&str] = &[
     "registration",
     "ui_locales",
     "lang",
+    "claims",
+    "acr_values",
 ];
+
+/// How an answer reaches the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ResponseMode {
+    /// In the query of the redirect URI.
+    #[default]
+    Query,
+    /// In the body of a form that is sent to the redirect URI.
+    FormPost,
+}
 
 /// A valid authorization request, as stored in the sign-in form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +64,11 @@ pub(crate) struct AuthorizationRequest {
     /// The `sub` of the `id_token_hint`. No other user may sign in to this request (OIDC Core §3.1.2.2).
     #[serde(default)]
     subject: Option<String>,
+    /// Claims that are asked for by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claims: Option<RequestedClaims>,
+    #[serde(default)]
+    pub(super) response_mode: ResponseMode,
     /// The languages that the relying party asks for, in order of preference.
     #[serde(default)]
     pub(crate) ui_locales: Option<String>,
@@ -74,14 +90,24 @@ impl AuthorizationRequest {
         self.resource.as_deref()
     }
 
+    /// Where its answer goes, and how.
+    pub(super) fn destination(&self) -> (&str, ResponseMode) {
+        (&self.redirect_uri, self.response_mode)
+    }
+
     /// The CSP sources for `form-action`. They include the relying party, because Chromium also checks redirects after a form.
     pub(crate) fn form_action(&self) -> String {
-        let Ok(url) = Url::parse(&self.redirect_uri) else { return "'self'".to_owned() };
-        match url.scheme() {
-            "http" | "https" => format!("'self' {}", url.origin().ascii_serialization()),
-            // A private-use scheme of an app (RFC 8252 §7.1) has no origin.
-            scheme => format!("'self' {scheme}:"),
-        }
+        form_action(&self.redirect_uri)
+    }
+}
+
+/// The CSP sources for `form-action` of a page whose form leads to `redirect_uri`.
+pub(crate) fn form_action(redirect_uri: &str) -> String {
+    let Ok(url) = Url::parse(redirect_uri) else { return "'self'".to_owned() };
+    match url.scheme() {
+        "http" | "https" => format!("'self' {}", url.origin().ascii_serialization()),
+        // A private-use scheme of an app (RFC 8252 §7.1) has no origin.
+        scheme => format!("'self' {scheme}:"),
     }
 }
 
@@ -90,19 +116,24 @@ pub(super) fn read(
     form: &Form<'_>,
     client: &Client,
     redirect_uri: &str,
-    subject: Option<String>,
+    (subject, claims): (Option<String>, Option<RequestedClaims>),
 ) -> Result<AuthorizationRequest, Error> {
     for name in PARAMETERS {
         one(form, name)?;
     }
     refuse_unsupported(form)?;
+    let response_mode = match one(form, "response_mode")? {
+        Some(asked) => response_mode(asked).ok_or(Error::request("response_mode must be query or form_post"))?,
+        None => ResponseMode::Query,
+    };
     let resource = resource(form, client)?;
     let scope = one(form, "scope")?.unwrap_or_default();
     // Without `openid` it is a request of OAuth, for a token that says something to the resource.
-    if resource.is_none() && !scope.split(' ').any(|scope| scope == "openid") {
+    let granted = client.options().granted(scope);
+    let says_something = granted.iter().any(|scope| scope == "openid" || resource_server(scope).is_some());
+    if resource.is_none() && !says_something {
         return Err(Error::new("invalid_scope", "scope must hold openid"));
     }
-    let granted: Vec<&str> = SCOPES.iter().copied().filter(|known| scope.split(' ').any(|s| s == *known)).collect();
     let carried = |name| match one(form, name)? {
         Some(value) if value.len() > CARRIED_MAX_BYTES => Err(Error::request("state or nonce is too long")),
         value => Ok(value.map(str::to_owned)),
@@ -116,6 +147,8 @@ pub(super) fn read(
         code_challenge: code_challenge(form)?,
         resource,
         subject,
+        claims,
+        response_mode,
         ui_locales: ui_locales(form)?,
     })
 }
@@ -153,9 +186,15 @@ fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {
         Some(_) => return Err(Error::new("unsupported_response_type", "response_type must be code")),
         None => return Err(Error::request("response_type is missing")),
     }
-    match one(form, "response_mode")? {
-        None | Some("query") => Ok(()),
-        Some(_) => Err(Error::request("response_mode must be query")),
+    Ok(())
+}
+
+/// A response mode by its name. `None` if it is not supported.
+pub(super) fn response_mode(name: &str) -> Option<ResponseMode> {
+    match name {
+        "query" => Some(ResponseMode::Query),
+        "form_post" => Some(ResponseMode::FormPost),
+        _ => None,
     }
 }
 

@@ -16,13 +16,15 @@ use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::grant::record::{Fault, Grant, Presented, Redeemed, Refused};
 use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
-use crate::user_pool::oauth::request;
+use crate::user_pool::oauth::request::{self, one};
 use crate::user_pool::reply;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::settings::Pkce;
 
 const NOT_VALID: Error =
     Error::grant("the code or refresh token is not valid, was used before, or is another client's");
+
+const NOT_FOR_USERS: Error = Error::new("unauthorized_client", "the client may not use authorization_code");
 
 impl Provider {
     /// Answers a token request.
@@ -32,16 +34,23 @@ impl Provider {
 
     async fn try_token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> Result<WholeResponse, Error> {
         let now = self.clock.now();
-        let client = client_auth::authenticate(headers, form, &self.directory, caller, |client, secret| {
-            self.secrets.check(client, secret, caller.address(), now)
-        })?;
+        let client = self.client(headers, form, caller)?;
         let seen = Seen::of(headers, caller.address());
         match one(form, "grant_type")? {
             Some("authorization_code") => self.by_code(&client, form, seen, now).await,
             Some("refresh_token") => self.by_refresh_token(&client, form, seen, now).await,
-            Some(_) => Err(Error::new("unsupported_grant_type", "authorization_code and refresh_token are supported")),
+            Some("client_credentials") => self.by_client_credentials(&client, form, now),
+            Some(_) => Err(Error::new("unsupported_grant_type", "the token endpoint does not know this grant_type")),
             None => Err(Error::request("grant_type is missing")),
         }
+    }
+
+    /// The client that sends a request, if it has proved that.
+    pub(super) fn client(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> Result<Arc<Client>, Error> {
+        let now = self.clock.now();
+        client_auth::authenticate(headers, form, &self.directory, caller, |client, secret| {
+            self.secrets.check(client, secret, caller.address(), now)
+        })
     }
 
     async fn by_code(
@@ -51,6 +60,9 @@ impl Provider {
         seen: Seen,
         now: Timestamp,
     ) -> Result<WholeResponse, Error> {
+        if !client.options().grant_types.has_code() {
+            return Err(NOT_FOR_USERS);
+        }
         let presented = Presented {
             code: one(form, "code")?.ok_or(Error::request("code is missing"))?,
             client_id: client.id(),
@@ -89,6 +101,9 @@ impl Provider {
         seen: Seen,
         now: Timestamp,
     ) -> Result<WholeResponse, Error> {
+        if !client.options().grant_types.has_refresh() {
+            return Err(Error::new("unauthorized_client", "the client may not use refresh_token"));
+        }
         let token = one(form, "refresh_token")?.ok_or(Error::request("refresh_token is missing"))?;
         let (wanted, resource) = (one(form, "scope")?, request::resource(form, client)?);
         let refused = |fault| self.refused(fault, client);
@@ -109,7 +124,7 @@ impl Provider {
     }
 
     /// The user of a grant. `None` if the user does not exist any more, was disabled, or has another password.
-    async fn user_of(&self, grant: &Grant) -> Result<Option<Arc<User>>, Error> {
+    pub(super) async fn user_of(&self, grant: &Grant) -> Result<Option<Arc<User>>, Error> {
         self.stored(self.directory.user(&grant.subject, &grant.fingerprint).await)
     }
 
@@ -129,8 +144,12 @@ impl Provider {
             "token_type": "Bearer",
             "expires_in": self.issuer.token_lifetime().as_secs(),
             "scope": grant.scope,
-            "refresh_token": refresh_token.expose(),
         });
+        if client.options().grant_types.has_refresh()
+            && let Some(body) = body.as_object_mut()
+        {
+            body.insert("refresh_token".into(), refresh_token.expose().as_str().into());
+        }
         if grant.has("openid")
             && let Some(body) = body.as_object_mut()
         {
@@ -140,6 +159,7 @@ impl Provider {
                 user,
                 nonce: nonce.as_deref(),
                 access_token: &access_token,
+                family,
             };
             let id_token = self.issuer.id_token(&id_token, now);
             body.insert("id_token".into(), id_token.expose().as_str().into());
@@ -155,7 +175,15 @@ impl Provider {
         })
     }
 
-    fn refused(&self, fault: Fault, client: &Client) -> Error {
+    /// Why a request fails although the client is not refused.
+    pub(super) fn not_refused(&self, fault: Fault) -> Result<(), Error> {
+        match fault {
+            Fault::Refused(_) => Ok(()),
+            Fault::Database(error) => self.stored(Err(error)),
+        }
+    }
+
+    pub(super) fn refused(&self, fault: Fault, client: &Client) -> Error {
         let refused = match fault {
             Fault::Refused(refused) => refused,
             Fault::Database(error) => {
@@ -184,10 +212,4 @@ fn check_resource(asked: Option<String>, grant: &Grant, client: &Client) -> Resu
     let is_allowed = grant.resource.as_deref().is_none_or(|resource| client.audience(resource) == Some(resource));
     let is_same = asked.is_none() || asked == grant.resource;
     if is_allowed && is_same { Ok(()) } else { Err(Error::target("the grant is not for this resource")) }
-}
-
-fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
-    // RFC 6749 §3.2: a parameter without a value counts as absent, and no parameter may be repeated.
-    let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
-    Ok(field.filter(|value| !value.is_empty()))
 }

@@ -6,7 +6,10 @@ mod confirm;
 mod documents;
 mod generations;
 mod logout;
+mod logout_tokens;
 mod mfa;
+mod oauth_endpoints;
+mod pushed;
 mod resources;
 mod sign_in;
 mod stored;
@@ -30,7 +33,9 @@ use crate::crypto::{aead, octets};
 use crate::jose::signing_key::{Algorithm, SigningKey};
 use crate::message::form;
 use crate::secret::Secret;
+use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::password::tests::cheap;
+use crate::user_pool::oauth::keys::KeyRing;
 use crate::user_pool::settings::{ClientSettings, Pkce, UserSettings};
 
 const ISSUER: &str = "https://login.example";
@@ -70,7 +75,7 @@ fn settings() -> Settings {
         name: "demo".into(),
         issuer: url(ISSUER),
         title: None,
-        signing_key: key(),
+        signing_key: Some(key()),
         rs256_signing_key: None,
         other_keys: vec![],
         seal_keys: [aead::Key::new(&Secret::new([7; 32]))].into(),
@@ -97,6 +102,7 @@ fn settings() -> Settings {
                 id_token_algorithm: Algorithm::Es256,
                 begins_again: true,
                 is_ours: false,
+                options: ClientOptions::default(),
             },
             ClientSettings {
                 client_id: "cli".into(),
@@ -109,6 +115,7 @@ fn settings() -> Settings {
                 id_token_algorithm: Algorithm::Es256,
                 begins_again: false,
                 is_ours: false,
+                options: ClientOptions::default(),
             },
         ],
         mfa: Default::default(),
@@ -118,6 +125,10 @@ fn settings() -> Settings {
         password_policy: crate::user_pool::credential::policy::PasswordPolicy::modern(),
         hashing_max: 2,
     }
+}
+
+fn key_of(settings: &Settings) -> &SigningKey {
+    settings.signing_key.as_ref().expect("a key of a file")
 }
 
 impl Fixture {
@@ -143,7 +154,8 @@ impl Fixture {
     ) -> Self {
         let registry = Registry::default();
         let (memory, clock) = &process;
-        let pool = UserPool::new(settings.clone(), Arc::default(), memory, stored, clock.clone(), &registry);
+        let keys = Keys::new(KeyRing::of_files(&settings).expect("keys of files"));
+        let pool = UserPool::new(settings.clone(), Arc::default(), memory, stored, keys, clock.clone(), &registry);
         Self { pool, clock: hand, registry, settings, process }
     }
 

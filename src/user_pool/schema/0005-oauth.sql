@@ -67,6 +67,8 @@ CREATE TABLE families (
     auth_time INTEGER NOT NULL,
     -- What the user has proved, in words.
     proofs TEXT NOT NULL,
+    -- A JSON object: claims that were asked for by name.
+    claims TEXT,
     address TEXT NOT NULL,
     agent TEXT NOT NULL,
     created_at INTEGER NOT NULL,
@@ -82,3 +84,51 @@ CREATE TABLE families (
 CREATE INDEX families_by_user ON families (pool, sub, client_id, used_at);
 CREATE INDEX families_by_session ON families (pool, session_id);
 CREATE INDEX families_by_end ON families (pool, kept_until);
+
+-- Keys that the pool makes itself. One that is not published any more has no row.
+CREATE TABLE keys (
+    pool TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    -- next, current or former.
+    state TEXT NOT NULL,
+    -- In PEM form.
+    public TEXT NOT NULL,
+    -- In PEM form, encrypted. NULL: it does not sign any more.
+    sealed BLOB,
+    created_at INTEGER NOT NULL,
+    signs_until INTEGER NOT NULL,
+    published_until INTEGER,
+    PRIMARY KEY (pool, kid)
+) STRICT;
+
+CREATE UNIQUE INDEX keys_of_use ON keys (pool, algorithm, state) WHERE state <> 'former';
+
+-- Authorization requests that clients have sent themselves (RFC 9126). A row is deleted when a browser uses it.
+CREATE TABLE pushed_requests (
+    pool TEXT NOT NULL,
+    -- SHA-256 of the random part of its name.
+    hash BLOB NOT NULL,
+    client_id TEXT NOT NULL,
+    -- As a form (application/x-www-form-urlencoded).
+    request TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (pool, hash)
+) STRICT;
+
+CREATE INDEX pushed_requests_by_end ON pushed_requests (pool, expires_at);
+
+-- Clients that are to be told that a session has ended (OpenID Connect Back-Channel Logout).
+CREATE TABLE logouts (
+    pool TEXT NOT NULL,
+    id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    sub TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    PRIMARY KEY (pool, id),
+    UNIQUE (pool, client_id, session_id)
+) STRICT;
+
+CREATE INDEX logouts_due ON logouts (pool, next_at);

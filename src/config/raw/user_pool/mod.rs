@@ -29,8 +29,9 @@ pub(crate) struct UserPool {
     #[serde(default)]
     pub(crate) email_domains: List<String>,
     /// PEM file with the P-256 private key that signs tokens. `vestibule keys signing` creates one. All replicas need
-    /// the same key.
-    pub(crate) signing_key_file: String,
+    /// the same key. A pool with a `store` needs none: it makes its keys itself, keeps them encrypted in the database, publishes each for a day
+    /// before it signs, and replaces it after 90 days. They are for RS256, and for ES256 if a client asks for that.
+    pub(crate) signing_key_file: Option<String>,
     /// PEM file with an RSA private key. `vestibule keys signing --algorithm rs256` creates one. OpenID Connect requires every
     /// provider to offer RS256, and many relying parties support nothing else: set it if `clients` contains one of those. Without
     /// it, all tokens are signed with ES256.
@@ -61,6 +62,10 @@ pub(crate) struct UserPool {
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,
+    /// APIs that take access tokens of the pool, with the scopes that `clients` may be given.
+    #[schemars(extend("x-bound" = "At most 25."))]
+    #[serde(default)]
+    pub(crate) resource_servers: List<ResourceServer>,
     /// Lifetime of ID and access tokens.
     #[serde(default = "token_lifetime")]
     pub(crate) token_lifetime: Period,
@@ -129,8 +134,9 @@ pub(crate) struct Client {
     pub(crate) client_secret: Option<SecretText>,
     /// File with the client secret.
     pub(crate) client_secret_file: Option<String>,
-    /// Allowed redirect URIs, compared exactly. At least one. For `http://127.0.0.1/…` and `http://[::1]/…` any port is accepted (RFC 8252
+    /// Allowed redirect URIs, compared exactly. At least one, unless `grant_types` is `[client_credentials]`. For `http://127.0.0.1/…` and `http://[::1]/…` any port is accepted (RFC 8252
     /// §7.3), but not for `http://localhost/…`.
+    #[serde(default)]
     pub(crate) redirect_uris: List<String>,
     /// Allowed redirect URIs after signing out, compared exactly.
     #[serde(default)]
@@ -150,6 +156,47 @@ pub(crate) struct Client {
     /// Signature algorithm of the ID tokens of this client: `RS256` (needs `rs256_signing_key_file`) or `ES256`. Without it,
     /// `RS256` if the pool has such a key, otherwise `ES256`.
     pub(crate) id_token_signed_response_alg: Option<SignatureAlgorithm>,
+    /// How the client gets tokens: `[authorization_code, refresh_token]`, `[authorization_code]`, or `[client_credentials]` for a program that
+    /// has no user. The last one needs a secret and `scopes`, and no `redirect_uris`. Without it, the first.
+    pub(crate) grant_types: Option<List<GrantType>>,
+    /// The scopes that the client may ask for: `openid`, `profile`, `email`, `groups`, `offline_access`, and those of `resource_servers`, as
+    /// `https://api.example.com/read`. Others are not granted. Without it, all but those of `resource_servers`.
+    pub(crate) scopes: Option<List<String>>,
+    /// Whether the client may ask the introspection endpoint (RFC 7662) about the tokens of all clients, as an API does that takes them. Every
+    /// client with a secret may ask about its own. Needs a `store` in the pool.
+    #[serde(default)]
+    pub(crate) introspection: bool,
+    /// Whether the client must send its authorization requests to the pool itself, before it sends the browser there (RFC 9126). Needs a secret,
+    /// and a `store` in the pool.
+    #[serde(default)]
+    pub(crate) require_par: bool,
+    /// An address of the client that gets a logout token when a session ends in which it took part (OpenID Connect Back-Channel Logout). `https`, or
+    /// `http` for a loopback address. Needs a `store` in the pool.
+    pub(crate) backchannel_logout_uri: Option<String>,
+}
+
+/// How a client gets tokens (RFC 6749 §1.3, §1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum GrantType {
+    /// A user signs in.
+    AuthorizationCode,
+    /// A token of before is renewed.
+    RefreshToken,
+    /// The client is the user.
+    ClientCredentials,
+}
+
+/// An API that takes access tokens of the pool, with scopes of its own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResourceServer {
+    /// Its name in scopes: `https://api.example.com`.
+    #[schemars(extend("x-bound" = "1 to 256 characters."))]
+    pub(crate) identifier: String,
+    /// The names of its scopes. A client asks for `<identifier>/<name>`.
+    #[schemars(extend("x-bound" = "1 to 100 scopes."))]
+    pub(crate) scopes: List<String>,
 }
 
 /// What an authorization request must contain in addition to `state`.

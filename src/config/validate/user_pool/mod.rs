@@ -1,8 +1,10 @@
 //! `user_pools`.
 
+mod client_options;
 mod directory;
 mod mfa;
 mod password_policy;
+mod signing_keys;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::config::settled::UserPoolConfig;
 use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::cookie_owners::CookieOwners;
 use crate::config::validate::listener;
+use crate::config::validate::user_pool::client_options::Known;
 use crate::config::validate::{keys, process, value};
 use crate::crypto::octets;
 use crate::database::Vault;
@@ -50,14 +53,15 @@ pub(super) fn user_pool(
     context: &mut Context<'_>,
 ) -> Result<UserPoolConfig, Reported> {
     let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
-    let signing_key = keys::signing_key(&raw.signing_key_file, Algorithm::Es256, &at.key("signing_key_file"), context);
-    let rs256_at = at.key("rs256_signing_key_file");
-    let rs256_signing_key =
-        raw.rs256_signing_key_file.as_ref().map(|file| keys::signing_key(file, Algorithm::Rs256, &rs256_at, context));
-    let other_keys = keys::public_keys(&raw.previous_key_files, None, &at.key("previous_key_files"), context);
+    let signing = signing_keys::signing_keys(raw, at, context);
     let applications = applications(raw, issuer.as_ref().ok(), at, context);
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
-    let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
+    let has_rs256 = raw.rs256_signing_key_file.is_some() || raw.signing_key_file.is_none();
+    let known = client_options::known(raw, at, context);
+    let clients = match &known {
+        Ok(known) => clients(&raw.clients, has_rs256, known, &at.key("clients"), context),
+        Err(reported) => Err(*reported),
+    };
     let directory = directory::directory(raw, at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let policy_at = at.key("password_policy");
@@ -72,9 +76,9 @@ pub(super) fn user_pool(
         name: Arc::from(name),
         issuer: issuer?,
         title: raw.title.clone(),
-        signing_key: signing_key?,
-        rs256_signing_key: rs256_signing_key.transpose()?,
-        other_keys: other_keys?,
+        signing_key: signing.signing_key?,
+        rs256_signing_key: signing.rs256_signing_key?,
+        other_keys: signing.other_keys?,
         seal_keys: Arc::clone(&session?.keys),
         users: users?,
         directory: directory?,
@@ -111,7 +115,7 @@ fn store(raw: &Store, at: &Path, context: &mut Context<'_>) -> Result<settings::
 
 /// The claims for targets must not be tokens of a pool: an application could come back with them as a user (attacks B-10).
 pub(super) fn keys_apart(claims: &claims::settings::Settings, pools: &[UserPoolConfig], context: &mut Context<'_>) {
-    for pool in pools.iter().filter(|pool| pool.settings.signing_key == claims.signing_key) {
+    for pool in pools.iter().filter(|pool| pool.settings.signing_key.as_ref() == Some(&claims.signing_key)) {
         let at = Path::default().key("user_pools").key(&pool.settings.name).key("signing_key_file");
         let other = Path::default().key("claims").key("signing_key_file");
         let problem = context.found.problem(&at, "this key also signs the claims for targets");
@@ -326,6 +330,7 @@ fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Result<Claims, R
 fn clients(
     raw: &List<Client>,
     has_rs256: bool,
+    known: &Known,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Vec<ClientSettings>, Reported> {
@@ -338,12 +343,13 @@ fn clients(
         ));
     }
     let mut ids = BTreeMap::new();
-    context.each_item(raw, at, |raw, at, context| client(raw, has_rs256, &mut ids, at, context))
+    context.each_item(raw, at, |raw, at, context| client(raw, has_rs256, known, &mut ids, at, context))
 }
 
 fn client(
     client: &Client,
     has_rs256: bool,
+    known: &Known,
     ids: &mut BTreeMap<String, Path>,
     at: &Path,
     context: &mut Context<'_>,
@@ -355,7 +361,8 @@ fn client(
     let pkce = pkce(client.pkce, is_public, &at.key("pkce"), context);
     let id_token_algorithm = id_token_algorithm(client, has_rs256, at, context);
     let redirect_uris = urls(&client.redirect_uris, &at.key("redirect_uris"), context);
-    if client.redirect_uris.is_empty() {
+    let options = client_options::client_options(client, (known, is_public), at, context);
+    if client.redirect_uris.is_empty() && options.as_ref().is_ok_and(|options| options.grant_types.has_code()) {
         context.found.problem(&at.key("redirect_uris"), "expected at least one address");
     }
     let resources = resources(&client.resources, &at.key("resources"), context);
@@ -371,6 +378,7 @@ fn client(
         post_logout_redirect_uris: after_sign_out?,
         resources: resources?,
         name: client.name.clone(),
+        options: options?,
     })
 }
 

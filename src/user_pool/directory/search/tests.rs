@@ -122,7 +122,7 @@ async fn a_user_is_found_by_what_the_attributes_are_now() {
     assert!(people.found(r#"email ^= "ada""#).await.is_empty());
     assert_eq!(people.found(r#"email ^= "love""#).await, ["ada"]);
     let records = people.records.clone();
-    people.database.write(move |on| records.delete(on, "sub-of-ada")).await.expect("deleted");
+    people.database.write(move |on| records.delete(on, "sub-of-ada", NOW)).await.expect("deleted");
     let left = people.database.read(|on| on.query("SELECT 1 FROM user_search UNION ALL SELECT 1 FROM aliases", &[]));
     assert!(left.await.expect("read").is_empty());
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::octets;
 use crate::database;
 use crate::secret::Secret;
+use crate::user_pool::oauth::claims_request::RequestedClaims;
 use crate::user_pool::signin::proof::Proofs;
 use crate::user_pool::signin::sso::Key;
 
@@ -31,6 +32,9 @@ pub(crate) struct Grant {
     pub(crate) session_id: String,
     /// The fingerprint of the password. After a password change the grant is no longer valid.
     pub(crate) fingerprint: String,
+    /// Claims that were asked for by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) claims: Option<RequestedClaims>,
 }
 
 impl Grant {
@@ -135,4 +139,22 @@ pub(crate) enum Fault {
     /// The database fails. Nothing was used up.
     #[error("the database fails")]
     Database(#[from] database::Error),
+}
+
+/// What has become of a refresh token that was to be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Revoked {
+    Done,
+    /// It is none, or has expired.
+    Unknown,
+    OfAnother,
+}
+
+/// How it is with a family.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    Revoked,
+    /// It is not known to be revoked. What it is for stands in its tokens.
+    NotRevoked,
+    Alive(Grant),
 }

@@ -99,6 +99,11 @@ impl SealedGrants {
         self.families.is_revoked(&owner, family, now)
     }
 
+    /// What limits token requests.
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
     fn count(&self, grant: &Grant, now: Timestamp) -> Result<(), Refused> {
         self.rates.count(grant, now)
     }

@@ -18,12 +18,12 @@ use crate::secret::Secret;
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::issued::Issued;
 use crate::user_pool::oauth::grant::rates::Rates;
-use crate::user_pool::oauth::grant::record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed, Refused, Revoked};
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::sso::Rows as SessionRows;
 
 use codes::Codes;
-use families::{Families, Standing};
+use families::{Families, Family, Standing};
 use token::Token;
 
 /// How long the refresh token before is answered with the same next one.
@@ -51,13 +51,23 @@ struct Rows {
 #[derive(Debug)]
 pub(crate) struct StoredToken {
     token: Token,
-    grant: Grant,
+    family: Family,
 }
 
 impl StoredToken {
     /// What it is for.
     pub(super) fn grant(&self) -> &Grant {
-        &self.grant
+        &self.family.grant
+    }
+
+    /// Whether it was not replaced.
+    pub(super) fn is_good(&self) -> bool {
+        self.family.standing == Standing::Current
+    }
+
+    /// When it expires.
+    pub(super) fn expires_at(&self) -> Timestamp {
+        self.family.expires_at
     }
 }
 
@@ -163,7 +173,7 @@ impl StoredGrants {
         if scope.is_some_and(|scope| !scope.split(' ').all(|scope| family.grant.has(scope))) {
             return Err(Refused::Scope.into());
         }
-        Ok(StoredToken { token, grant: family.grant })
+        Ok(StoredToken { token, family })
     }
 
     /// Uses a refresh token and issues the next one.
@@ -190,10 +200,32 @@ impl StoredGrants {
         Ok(redeemed.await??)
     }
 
-    /// Whether a family is revoked.
-    pub(super) async fn is_revoked(&self, family: &str, now: Timestamp) -> Result<bool, database::Error> {
-        let (rows, family) = (self.rows.clone(), family.to_owned());
-        Ok(!self.database.read(move |on| rows.families.is_alive(on, &family, now)).await?)
+    /// Ends the family of a token, which may have been used or have expired.
+    pub(super) async fn revoke(
+        &self,
+        token: &str,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Revoked, database::Error> {
+        let Some(token) = Token::parse(token) else { return Ok(Revoked::Unknown) };
+        let (rows, client_id) = (self.rows.clone(), client_id.to_owned());
+        let revoked = self.database.write(move |on| match rows.families.find(on, &token, now)? {
+            None => Ok(Revoked::Unknown),
+            Some(family) if family.grant.client_id != client_id => Ok(Revoked::OfAnother),
+            Some(family) => rows.issued.end_family(on, &family.id, now).map(|_| Revoked::Done),
+        });
+        revoked.await
+    }
+
+    /// What limits token requests.
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rows.rates
+    }
+
+    /// What a family is for, if it is in force.
+    pub(super) async fn family(&self, id: &str, now: Timestamp) -> Result<Option<Grant>, database::Error> {
+        let (rows, id) = (self.rows.clone(), id.to_owned());
+        self.database.read(move |on| rows.families.alive(on, &id, now)).await
     }
 }
 

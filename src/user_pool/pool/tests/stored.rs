@@ -48,7 +48,7 @@ impl Stored {
         Self { fixture, users, database, _directory: directory }
     }
 
-    async fn tokens(&self) -> Value {
+    pub(super) async fn tokens(&self) -> Value {
         let scope = ("scope", "openid email profile groups");
         let mut browser = self.fixture.browser();
         let page = browser.authorize(&[scope]).await;
@@ -60,6 +60,13 @@ impl Stored {
         let (records, subject) = (Records { pool: "demo".into() }, subject.to_owned());
         let set = self.database.write(move |on| records.set_status(on, &subject, status, START)).await;
         set.expect("set");
+    }
+
+    /// The number of rows of a table.
+    pub(super) async fn count(&self, table: &'static str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let row = self.database.read(move |on| on.query_one(&sql, &[])).await;
+        row.expect("read").expect("a row").integer(0).expect("a number")
     }
 
     /// The same configuration and database in a new process.

@@ -80,7 +80,7 @@ async fn the_sessions_of_a_user_are_listed_and_one_or_the_others_end() {
     assert_eq!(stored.users.end_sessions("grace", Which::Others(ids[0].clone()), now).await.expect("ended"), 1);
     laptop.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
     tablet.authorize(&[]).await.code();
-    stored.users.sign_out("grace").await.expect("signed out");
+    stored.users.sign_out("grace", now).await.expect("signed out");
     assert!(sessions(&stored).await.is_empty());
 }
 

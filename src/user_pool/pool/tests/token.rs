@@ -276,7 +276,7 @@ async fn a_token_request_that_lacks_something_is_refused() {
     ] {
         fixture.token(&fields).await.assert_error(StatusCode::BAD_REQUEST, "invalid_request");
     }
-    for grant in ["password", "client_credentials", "AUTHORIZATION_CODE"] {
+    for grant in ["password", "urn:ietf:params:oauth:grant-type:jwt-bearer", "AUTHORIZATION_CODE"] {
         let answer = fixture.token(&[("grant_type", grant)]).await;
         answer.assert_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }

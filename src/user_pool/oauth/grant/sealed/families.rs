@@ -79,7 +79,8 @@ impl RefreshToken {
         &self.grant
     }
 
-    fn expires_at(&self) -> Timestamp {
+    /// When it expires.
+    pub(crate) fn expires_at(&self) -> Timestamp {
         Timestamp::from_seconds(self.expires_at)
     }
 

@@ -31,6 +31,7 @@ fn grant_of(subject: &str) -> Grant {
         proofs: Proofs::of_before(),
         session_id: "s".into(),
         fingerprint: "f".into(),
+        claims: None,
     }
 }
 
@@ -270,6 +271,7 @@ fn what_is_worth_nothing_does_not_use_up_the_token_requests_of_its_user() {
 #[test]
 fn a_scope_is_a_whole_word() {
     let grant = Grant {
+        claims: None,
         client_id: String::new(),
         subject: String::new(),
         scope: "openid email_extra".into(),

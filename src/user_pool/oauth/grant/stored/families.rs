@@ -26,8 +26,8 @@ pub(super) struct Family {
     pub(super) id: String,
     pub(super) grant: Grant,
     pub(super) standing: Standing,
+    pub(super) expires_at: Timestamp,
     created_at: Timestamp,
-    expires_at: Timestamp,
     is_revoked: bool,
 }
 
@@ -51,7 +51,7 @@ impl Family {
 }
 
 /// The columns of a grant.
-const GRANT: &str = "sub, client_id, session_id, fingerprint, scope, resource, auth_time, proofs";
+const GRANT: &str = "sub, client_id, session_id, fingerprint, scope, resource, auth_time, claims, proofs";
 
 impl Families {
     /// Writes a family with its first token.
@@ -66,6 +66,7 @@ impl Families {
         self.sweep(on, now)?;
         let (handle, current) = (token.handle_hash(), token.hash());
         let proofs = String::from(grant.proofs.clone());
+        let claims = grant.claims.as_ref().map(|claims| serde_json::to_string(claims).expect("names have a JSON form"));
         let values = [
             Value::from(&*self.pool),
             id.into(),
@@ -78,6 +79,7 @@ impl Families {
             (&grant.scope).into(),
             grant.resource.as_ref().into(),
             Timestamp::from_seconds(grant.auth_time).into(),
+            claims.as_ref().into(),
             (&proofs).into(),
             grant.has("offline_access").into(),
             (&seen.address).into(),
@@ -88,7 +90,7 @@ impl Families {
         ];
         let sql = format!(
             "INSERT INTO families (pool, id, handle, current, {GRANT}, is_offline, address, agent, created_at, used_at, expires_at, \
-             kept_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16, ?17, ?18)"
+             kept_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19)"
         );
         on.execute(&sql, &values)?;
         self.make_room(on, id, grant)
@@ -111,11 +113,11 @@ impl Families {
         let Some(mut row) = on.query_one(&sql, &values)? else { return Ok(None) };
         Ok(Some(Family {
             grant: grant(&mut row)?,
-            id: row.text(8)?,
-            created_at: row.timestamp(9)?,
-            expires_at: row.timestamp(10)?,
-            is_revoked: row.optional_integer(11)?.is_some(),
-            standing: match (row.integer(13)?, row.optional_blob(12)?) {
+            id: row.text(9)?,
+            created_at: row.timestamp(10)?,
+            expires_at: row.timestamp(11)?,
+            is_revoked: row.optional_integer(12)?.is_some(),
+            standing: match (row.integer(14)?, row.optional_blob(13)?) {
                 (0, _) => Standing::Current,
                 (1, Some(repeated)) => Standing::Repeated(repeated),
                 _ => Standing::Used,
@@ -152,10 +154,13 @@ impl Families {
         Ok(on.execute(sql, &values)? == 1)
     }
 
-    /// Whether a family is in force, as far as the database knows.
-    pub(super) fn is_alive(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM families WHERE pool = ?1 AND id = ?2 AND revoked_at IS NULL AND kept_until > ?3";
-        Ok(on.query_one(sql, &[Value::from(&*self.pool), id.into(), now.into()])?.is_some())
+    /// What a family is for, if it is in force.
+    pub(super) fn alive(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<Option<Grant>, Error> {
+        let sql = format!(
+            "SELECT {GRANT} FROM families WHERE pool = ?1 AND id = ?2 AND revoked_at IS NULL AND kept_until > ?3"
+        );
+        let row = on.query_one(&sql, &[Value::from(&*self.pool), id.into(), now.into()])?;
+        row.map(|mut row| grant(&mut row)).transpose()
     }
 
     fn make_room(&self, on: &mut Transaction<'_>, new: &str, grant: &Grant) -> Result<(), Error> {
@@ -180,7 +185,9 @@ impl Families {
 
 /// Reads the first columns of a row, which are those of [`GRANT`].
 fn grant(row: &mut Row) -> Result<Grant, Error> {
+    let claims = row.optional_text(7)?.map(|text| serde_json::from_str(&text));
     Ok(Grant {
+        claims: claims.transpose().map_err(|_| Error::Malformed("JSON object of claims"))?,
         subject: row.text(0)?,
         client_id: row.text(1)?,
         session_id: row.text(2)?,
@@ -188,6 +195,6 @@ fn grant(row: &mut Row) -> Result<Grant, Error> {
         scope: row.text(4)?,
         resource: row.optional_text(5)?,
         auth_time: row.timestamp(6)?.seconds(),
-        proofs: row.text(7)?.parse().map_err(|_| Error::Malformed("list of proofs"))?,
+        proofs: row.text(8)?.parse().map_err(|_| Error::Malformed("list of proofs"))?,
     })
 }

@@ -1,0 +1,67 @@
+//! What an access token that is in force says, and about whom.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::database;
+use crate::identity::Claims;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::oauth::claims_request::RequestedClaims;
+use crate::user_pool::oauth::grant::record::Standing;
+use crate::user_pool::oauth::issuer::AccessToken;
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::signin::sso::Key;
+
+/// An access token of a user, which is in force.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) user: Arc<User>,
+    pub(super) claims: Claims,
+    /// Claims that were asked for by name.
+    pub(super) asked: Option<RequestedClaims>,
+}
+
+impl Access {
+    /// The granted scopes, separated by spaces.
+    pub(super) fn scope(&self) -> &str {
+        text(&self.claims, "scope").unwrap_or_default()
+    }
+}
+
+impl Provider {
+    /// What a token says. `None` if it was revoked, or if its client or its user are gone.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(super) async fn access(&self, token: AccessToken) -> Result<Option<Access>, database::Error> {
+        let now = self.clock.now();
+        let AccessToken { claims, family, inside } = token;
+        let (Some(subject), Some(client_id)) = (text(&claims, "sub"), text(&claims, "client_id")) else {
+            return Ok(None);
+        };
+        // A client that was removed from the configuration has no access any more.
+        if self.directory.client(client_id).is_none() {
+            return Ok(None);
+        }
+        let alive = match (self.grants.family((subject, client_id), &family, now).await?, inside) {
+            (Standing::Revoked, _) | (Standing::NotRevoked, None) => None,
+            (Standing::Alive(grant), _) => Some((grant.fingerprint, grant.claims)),
+            (Standing::NotRevoked, Some(inside)) => {
+                let auth_time = claims.get("auth_time").and_then(Value::as_u64).unwrap_or_default();
+                let session = inside.session_id.as_ref().map(|id| Key { subject, id, auth_time });
+                let has_ended = session.is_some_and(|session| self.sessions.has_ended(session, now));
+                (!has_ended).then_some((inside.fingerprint, None))
+            }
+        };
+        let Some((fingerprint, asked)) = alive else { return Ok(None) };
+        let user = self.directory.user(subject, &fingerprint).await?;
+        Ok(user.map(|user| Access { user, claims, asked }))
+    }
+}
+
+/// A claim that is a text.
+pub(super) fn text<'c>(claims: &'c Claims, name: &str) -> Option<&'c str> {
+    claims.get(name)?.as_str()
+}
