@@ -12,7 +12,7 @@ use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::policy::PasswordPolicy;
-use crate::user_pool::directory;
+use crate::user_pool::directory::settings::Settings as DirectoryRules;
 use crate::user_pool::factors;
 
 /// One pool: an OpenID provider with its users and app clients.
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) seal_keys: Arc<[crate::crypto::aead::Key]>,
     pub(crate) users: Vec<UserSettings>,
     /// What users of the database have, and how they sign in.
-    pub(crate) directory: Arc<directory::settings::Settings>,
+    pub(crate) directory: Arc<DirectoryRules>,
     /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
     pub(crate) store: Option<Store>,
     /// Which passwords the users of `store` may choose.

@@ -124,7 +124,7 @@ async fn people_are_answered_in_their_language_and_programs_in_english() {
 /// Reasons whose page has advice but no link, because no address of this host helps: the host, the protocol or the proxies
 /// are wrong, or only the operator can help, or the client is a program that has to get a token. A client that used plain HTTP sees the address with HTTPS, if the request
 /// names one host.
-const WITHOUT_A_LINK: [Reason; 16] = [
+const WITHOUT_A_LINK: [Reason; 17] = [
     Reason::RequestHost,
     Reason::RequestNotHttps,
     Reason::RequestPlainHttp,
@@ -140,6 +140,7 @@ const WITHOUT_A_LINK: [Reason; 16] = [
     Reason::BearerNotAllowed,
     Reason::BearerGroupsOverage,
     Reason::BearerStepUpRequired,
+    Reason::BearerEnded,
     Reason::BearerOtherUser,
 ];
 

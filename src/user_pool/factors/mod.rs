@@ -2,65 +2,9 @@
 //!
 //! Knows neither pages nor what a sign-in asks for. Start at [`Factors`].
 
+mod owned;
 mod recovery;
 pub(crate) mod settings;
 mod totp;
 
-use std::sync::Arc;
-
-use crate::database::{Error, Transaction, Value, Vault};
-use settings::Factor;
-
-/// The factors of the users of one pool.
-#[derive(Clone, Debug)]
-pub(crate) struct Factors {
-    /// The name of the pool in the configuration.
-    pool: Arc<str>,
-    vault: Vault,
-}
-
-/// What a user has set up.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owned {
-    /// In the order in which they are offered.
-    pub(crate) factors: Vec<Factor>,
-    /// The number of recovery codes that are left.
-    pub(crate) recovery_codes: i64,
-}
-
-impl Factors {
-    /// Of the pool with this name in the configuration. `vault` encrypts secrets.
-    pub(crate) fn new(pool: Arc<str>, vault: Vault) -> Self {
-        Self { pool, vault }
-    }
-
-    /// What this user has set up.
-    pub(crate) fn of(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Owned, Error> {
-        owned(on, &self.pool, subject)
-    }
-}
-
-/// What a user of this pool has set up.
-pub(crate) fn owned(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<Owned, Error> {
-    let key = [Value::from(pool), subject.into()];
-    let rows = on.query("SELECT kind FROM factors WHERE pool = ?1 AND sub = ?2", &key)?;
-    let kinds = rows.into_iter().map(|mut row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
-    let factors = Factor::ALL.into_iter().filter(|factor| kinds.iter().any(|kind| kind == factor.name())).collect();
-    let codes = on.query_one("SELECT count(*) FROM recovery_codes WHERE pool = ?1 AND sub = ?2", &key)?;
-    Ok(Owned { factors, recovery_codes: codes.map_or(Ok(0), |mut row| row.integer(0))? })
-}
-
-/// Removes everything that a user of this pool has set up. `false` if there was nothing.
-pub(crate) fn forget(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<bool, Error> {
-    let key = [Value::from(pool), subject.into()];
-    let mut removed = 0;
-    for sql in [
-        "DELETE FROM factors WHERE pool = ?1 AND sub = ?2",
-        "DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2",
-        "DELETE FROM passkeys WHERE pool = ?1 AND sub = ?2",
-        "DELETE FROM browsers WHERE pool = ?1 AND sub = ?2",
-    ] {
-        removed += on.execute(sql, &key)?;
-    }
-    Ok(removed > 0)
-}
+pub(crate) use owned::{Factors, Owned, forget, owned};

@@ -1,7 +1,7 @@
 //! Recovery codes.
 
 use crate::database::{Error, Transaction, Value};
-use crate::user_pool::factors::Factors;
+use crate::user_pool::factors::owned::Factors;
 
 impl Factors {
     /// Gives a user new recovery codes. Former ones count no more.

@@ -1,8 +1,7 @@
 //! What an administrator does with second factors.
 
 use crate::user_pool::factors::{self, Owned};
-use crate::user_pool::management::Management;
-use crate::user_pool::management::users::Error;
+use crate::user_pool::management::users::{Error, Management};
 
 impl Management {
     /// What a user has set up. `who` may also be the `sub` of a user of the configuration.

@@ -191,7 +191,7 @@ impl Grants {
             Self::Sealed(_) => Ok(Standing::NotRevoked),
             Self::Stored(stored) => {
                 let alive = stored.family(family, now).await?.filter(|grant| grant.owner() == owner);
-                Ok(alive.map_or(Standing::Revoked, Standing::Alive))
+                Ok(alive.map_or(Standing::Revoked, |grant| Standing::Alive(Box::new(grant))))
             }
         }
     }

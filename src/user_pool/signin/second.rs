@@ -1,19 +1,13 @@
-//! Proves and sets up second factors.
+//! Second factors: their settings and their store, and what becomes of an answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::{self, Database, Transaction};
+use crate::database::Database;
 use crate::secret::Secret;
-use crate::user_pool::credential::recovery_code;
-use crate::user_pool::credential::totp::{self, Seed};
-use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::{Factors, settings};
-use crate::user_pool::risk::{Attempt, Guess, Origin, Refused};
-use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::known::KnownBrowser;
-use crate::user_pool::signin::step::{Facts, Step, UnderWay, step};
 
 /// The second factors of a pool with a database.
 #[derive(Clone, Debug)]
@@ -51,139 +45,3 @@ pub(crate) enum SetUp {
 
 /// Where an answer comes from.
 pub(crate) type From<'a> = (IpAddr, Option<&'a KnownBrowser>);
-
-impl SignIn {
-    /// The user, and what the sign-in asks for next. `None` if the user has another password, is disabled, or does not exist any more.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) async fn next(&self, under_way: &UnderWay) -> Result<Option<(Arc<User>, Step)>, database::Error> {
-        let Some(second) = self.second.as_ref().filter(|second| !second.settings.is_off()) else {
-            let user = self.user_of(under_way, |_| Ok(())).await?;
-            let settings = settings::Settings::default();
-            return Ok(user.map(|(user, ())| {
-                let facts = Facts::without_store(&user);
-                (user, step(&under_way.proofs, &facts, &settings))
-            }));
-        };
-        let (factors, subject) = (second.factors.clone(), under_way.subject.clone());
-        let found = self.user_of(under_way, move |on| factors.of(on, &subject)).await?;
-        Ok(found.map(|(user, owned)| {
-            let facts = Facts::of(&user, owned, &second.settings);
-            (user, step(&under_way.proofs, &facts, &second.settings))
-        }))
-    }
-
-    /// Verifies a one-time password and uses it up.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) async fn totp(
-        &self,
-        under_way: &UnderWay,
-        typed: &str,
-        from: From<'_>,
-    ) -> Result<Answer, database::Error> {
-        if !totp::is_code(typed) {
-            return Ok(Answer::Wrong);
-        }
-        let (typed, now) = (typed.to_owned(), self.clock.now());
-        self.answer(under_way, from, |second, subject| async move {
-            let (factors, of) = (second.factors.clone(), subject.clone());
-            let seed = second.database.read(move |on| factors.totp(on, &of)).await?;
-            let Some(step) = seed.and_then(|seed| seed.step_of(&typed, now)) else { return Ok(false) };
-            let factors = second.factors.clone();
-            second.database.write(move |on| factors.take_totp_step(on, &subject, step)).await
-        })
-        .await
-    }
-
-    /// Verifies a recovery code and uses it up.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) async fn recovery_code(
-        &self,
-        under_way: &UnderWay,
-        typed: &str,
-        from: From<'_>,
-    ) -> Result<Answer, database::Error> {
-        let Some(hash) = recovery_code::hash(typed) else { return Ok(Answer::Wrong) };
-        self.answer(under_way, from, |second, subject| async move {
-            let factors = second.factors.clone();
-            second.database.write(move |on| factors.take_recovery_code(on, &subject, &hash)).await
-        })
-        .await
-    }
-
-    /// Counts an answer, and verifies it.
-    async fn answer<F: Future<Output = Result<bool, database::Error>>>(
-        &self,
-        under_way: &UnderWay,
-        (address, known): From<'_>,
-        verify: impl FnOnce(Second, String) -> F,
-    ) -> Result<Answer, database::Error> {
-        let Some(second) = self.second.clone() else { return Ok(Answer::Over) };
-        let Some((user, ())) = self.user_of(under_way, |_| Ok(())).await? else { return Ok(Answer::Over) };
-        let known = known.filter(|known| known.is_of(&user));
-        let from = Origin { address, browser: known.map(|known| &*known.id) };
-        let attempt: Attempt<'_> = match self.risk.begin(user.name(), from, Guess::Code, &self.clock).await {
-            Ok(attempt) => attempt,
-            Err(Refused::TooMany(wait)) => return Ok(Answer::TooMany(wait)),
-            Err(Refused::Busy) => return Ok(Answer::Busy),
-        };
-        match verify(second, user.subject().to_owned()).await {
-            Ok(true) => {
-                attempt.succeeded();
-                Ok(Answer::Right)
-            }
-            Ok(false) => Ok(Answer::Wrong),
-            Err(error) => {
-                attempt.not_made();
-                Err(error)
-            }
-        }
-    }
-
-    /// Sets up one-time passwords for a user who must have a second factor and has none. `typed` is a code that the app shows.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) async fn set_up_totp(
-        &self,
-        under_way: &UnderWay,
-        seed: &Seed,
-        typed: &str,
-    ) -> Result<SetUp, database::Error> {
-        let now = self.clock.now();
-        let Some(step) = seed.step_of(typed, now) else { return Ok(SetUp::Wrong) };
-        let Some(second) = &self.second else { return Ok(SetUp::Over) };
-        let Some((_, Step::SetUp(_))) = self.next(under_way).await? else { return Ok(SetUp::Over) };
-        let codes = recovery_code::make();
-        let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
-        let (factors, subject, seed) = (second.factors.clone(), under_way.subject.clone(), seed.clone());
-        let work = move |on: &mut Transaction<'_>| {
-            // Two pages of one sign-in: the second must not replace what the first has set up.
-            if !factors.of(on, &subject)?.factors.is_empty() {
-                return Ok(SetUp::Over);
-            }
-            factors.set_totp(on, &subject, (&seed, step), now)?;
-            factors.set_recovery_codes(on, &subject, &hashes)?;
-            Ok(SetUp::Done(codes))
-        };
-        second.database.write(work).await
-    }
-
-    /// The user of a sign-in, and what `with` reads in the same transaction.
-    async fn user_of<T: Default + Send + 'static>(
-        &self,
-        under_way: &UnderWay,
-        with: impl FnOnce(&mut Transaction<'_>) -> Result<T, database::Error> + Send + 'static,
-    ) -> Result<Option<(Arc<User>, T)>, database::Error> {
-        self.directory.user_with(&under_way.subject, &under_way.fingerprint, with).await
-    }
-}

@@ -156,5 +156,5 @@ pub(crate) enum Standing {
     Revoked,
     /// It is not known to be revoked. What it is for stands in its tokens.
     NotRevoked,
-    Alive(Grant),
+    Alive(Box<Grant>),
 }

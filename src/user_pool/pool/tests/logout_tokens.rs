@@ -140,7 +140,7 @@ async fn the_end_of_a_user_is_told_for_every_session() {
     browser.sign_in("grace", "first compiler").await.code();
     stored.users.set_enabled("grace", false, stored.fixture.clock.now()).await.expect("disabled");
     send(&stored, &client).await;
-    let got = client.got.lock().expect("whole");
+    let got: Vec<_> = client.got.lock().expect("whole").clone();
     let told = got.iter().map(|(_, body)| {
         let token = body.strip_prefix("logout_token=").expect("one field");
         payload(&json!(token))["sid"].as_str().expect("a text").to_owned()
