@@ -94,7 +94,7 @@ async function openidClient() {
   const machine = await client.discovery(new URL(asked.issuer), asked.machineId, asked.machineSecret);
   const own = await client.clientCredentialsGrant(machine, { scope: asked.machineScope });
   return {
-    parameters: [...pushed.searchParams.keys()],
+    parameters: [...pushed.searchParams.keys()].sort(),
     claims: tokens.claims(),
     userinfo,
     introspected,

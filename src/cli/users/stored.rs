@@ -251,7 +251,7 @@ impl Stored {
         };
         let now = Clock::system().now();
         let (settings, stored) = open(&config, of.pool.as_deref(), now)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let text = match self {
             Self::Keys { .. } => runtime.block_on(keys::list(settings, &stored, of.json))?,
             Self::RotateKeys { revoke, .. } => runtime.block_on(keys::rotate(settings, &stored, *revoke, of.json))?,
