@@ -134,7 +134,7 @@ pub(crate) enum Stored {
         /// The user name, or the `sub`.
         user: String,
     },
-    /// Removes the second factors of a user who has lost them: one-time passwords, recovery codes, passkeys, trusted browsers.
+    /// Removes the second factors of a user who has lost them: one-time passwords and recovery codes.
     ResetFactors {
         #[command(flatten)]
         of: Of,

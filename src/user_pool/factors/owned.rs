@@ -48,12 +48,9 @@ pub(crate) fn owned(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Resu
 pub(crate) fn forget(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<bool, Error> {
     let key = [Value::from(pool), subject.into()];
     let mut removed = 0;
-    for sql in [
-        "DELETE FROM factors WHERE pool = ?1 AND sub = ?2",
-        "DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2",
-        "DELETE FROM passkeys WHERE pool = ?1 AND sub = ?2",
-        "DELETE FROM browsers WHERE pool = ?1 AND sub = ?2",
-    ] {
+    for sql in
+        ["DELETE FROM factors WHERE pool = ?1 AND sub = ?2", "DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2"]
+    {
         removed += on.execute(sql, &key)?;
     }
     Ok(removed > 0)

@@ -30,4 +30,16 @@ impl Factors {
         let sql = "DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2 AND hash = ?3";
         Ok(on.execute(sql, &[Value::from(&*self.pool), subject.into(), (&hash[..]).into()])? == 1)
     }
+
+    /// Whether the page that shows the recovery codes may still be loaded.
+    pub(crate) fn are_codes_shown(&self, on: &mut Transaction<'_>, subject: &str) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM factors WHERE pool = ?1 AND sub = ?2 AND kind = 'totp' AND codes_seen = 0";
+        Ok(on.query_one(sql, &[Value::from(&*self.pool), subject.into()])?.is_some())
+    }
+
+    /// The user has left the page that shows the recovery codes. `false` if it was left before.
+    pub(crate) fn leave_codes(&self, on: &mut Transaction<'_>, subject: &str) -> Result<bool, Error> {
+        let sql = "UPDATE factors SET codes_seen = 1 WHERE pool = ?1 AND sub = ?2 AND kind = 'totp' AND codes_seen = 0";
+        Ok(on.execute(sql, &[Value::from(&*self.pool), subject.into()])? == 1)
+    }
 }

@@ -76,7 +76,7 @@ impl HostedUi {
         if let Err(error) = self.provider.check_again(&request) {
             return Ok(self.page_error(headers, error));
         }
-        let session = self.session(headers).await?;
+        let session = self.visitor(headers).await?.map(|(session, _)| session);
         Ok(match session.filter(|session| session.id == id && session.subject == subject) {
             Some(session) => reply::see_other(&self.provider.confirmed_location(&request, &session).await?),
             // The user whom the page named has signed out meanwhile, or somebody else has signed in.

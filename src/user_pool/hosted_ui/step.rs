@@ -137,11 +137,20 @@ impl HostedUi {
             return self.home(headers, &Form::default()).await;
         };
         match state::receive(&self.seal, Purpose::Step, sealed, self.browser(headers), self.clock.now()) {
-            Ok(page) if !Page::is_over(&page, self.clock.now()) => Ok(self.show(headers, StatusCode::OK, &page)),
+            Ok(page) if !self.is_left(&page).await? => Ok(self.show(headers, StatusCode::OK, &page)),
             Err(state::Refused::Foreign) => self.home(headers, &Form::default()).await,
             Ok(page) => Ok(self.step_refused_page(headers, state::Refused::Expired(page))),
             Err(refused) => Ok(self.step_refused_page(headers, refused)),
         }
+    }
+
+    /// Whether a page is too old, or shows what is shown only until the user goes on.
+    async fn is_left(&self, page: &Page) -> Result<bool, database::Error> {
+        Ok(match page.kind {
+            _ if page.is_over(self.clock.now()) => true,
+            Kind::RecoveryCodes(_) => !self.sign_in.are_codes_shown(&page.under_way).await?,
+            Kind::Challenge(_) | Kind::SetUpTotp(_) => false,
+        })
     }
 
     fn step_refused_page(&self, headers: &HeaderMap, refused: state::Refused<Page>) -> WholeResponse {
@@ -178,7 +187,13 @@ impl HostedUi {
         match page.kind.clone() {
             Kind::Challenge(asked) => self.answer_challenge(headers, form, page, asked, client).await,
             Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
-            Kind::RecoveryCodes(_) => self.go_on(headers, page.under_way, page.request, client).await,
+            Kind::RecoveryCodes(_) if self.sign_in.leave_codes(&page.under_way).await? => {
+                self.go_on(headers, page.under_way, page.request, client).await
+            }
+            Kind::RecoveryCodes(_) => {
+                let (why, again) = self.step_refused(state::Refused::Expired(page));
+                Ok(self.refused(headers, why, again))
+            }
         }
     }
 

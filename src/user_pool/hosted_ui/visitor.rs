@@ -15,6 +15,7 @@ use crate::user_pool::seal::Purpose;
 use crate::user_pool::signin::known::KnownBrowser;
 use crate::user_pool::signin::sso::Session;
 use crate::user_pool::signin::state;
+use crate::user_pool::signin::step::{Step, UnderWay};
 
 /// Maximum number of session cookies of a request that are looked at.
 const COOKIES_MAX: usize = 4;
@@ -55,18 +56,28 @@ impl HostedUi {
         named.filter_map(|(_, value)| KnownBrowser::open(&self.seal, value, now)).next()
     }
 
-    /// The single-sign-on session of the browser.
+    /// The single-sign-on session of the browser, to end it or to go on with it. It lets nobody in by itself: see [`visitor`](Self::visitor).
     pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
-        Ok(self.visitor(headers).await?.map(|(session, _)| session))
+        let Some(session) = self.opened(headers).await? else { return Ok(None) };
+        Ok(self.provider.user(&session).await?.map(|_| session))
     }
 
-    /// The single-sign-on session of the browser, and its user.
+    /// The single-sign-on session of the browser, and its user. `None` if a sign-in would ask for more today than was proved when the session began:
+    /// the user has got a second factor since, or has to have one now.
     pub(super) async fn visitor(&self, headers: &HeaderMap) -> Result<Option<(Session, Arc<User>)>, database::Error> {
+        let Some(session) = self.opened(headers).await? else { return Ok(None) };
+        Ok(match self.sign_in.next(&UnderWay::of_session(&session)).await? {
+            Some((user, Step::Done)) => Some((session, user)),
+            _ => None,
+        })
+    }
+
+    async fn opened(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
         let now = self.clock.now();
         let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.session);
         for (_, value) in named.take(COOKIES_MAX) {
             if let Some(session) = self.sessions.open(value, now).await? {
-                return Ok(self.provider.user(&session).await?.map(|user| (session, user)));
+                return Ok(Some(session));
             }
         }
         Ok(None)

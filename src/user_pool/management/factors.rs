@@ -23,7 +23,7 @@ impl Management {
         if is_user || owned != Owned::default() { Ok(owned) } else { Err(Error::NoUser(who.to_owned())) }
     }
 
-    /// Removes everything that a user has set up, for a user who has lost it: one-time passwords, recovery codes, passkeys, trusted browsers.
+    /// Removes everything that a user has set up, for a user who has lost it: one-time passwords and recovery codes.
     /// `who` may also be the `sub` of a user of the configuration.
     ///
     /// # Errors

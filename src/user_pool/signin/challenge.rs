@@ -138,6 +138,29 @@ impl SignIn {
         second.database.write(work).await
     }
 
+    /// Whether the page that shows the recovery codes may still be loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn are_codes_shown(&self, under_way: &UnderWay) -> Result<bool, database::Error> {
+        let Some(Second { database, factors, .. }) = self.second.clone() else { return Ok(false) };
+        let subject = under_way.subject.clone();
+        database.read(move |on| factors.are_codes_shown(on, &subject)).await
+    }
+
+    /// The user leaves the page that shows the recovery codes. `false` if it was left before: whoever goes back to it in the history of the browser
+    /// neither sees the codes nor is signed in by it.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn leave_codes(&self, under_way: &UnderWay) -> Result<bool, database::Error> {
+        let Some(Second { database, factors, .. }) = self.second.clone() else { return Ok(false) };
+        let subject = under_way.subject.clone();
+        database.write(move |on| factors.leave_codes(on, &subject)).await
+    }
+
     /// The user of a sign-in, and what `with` reads in the same transaction.
     async fn user_of<T: Default + Send + 'static>(
         &self,

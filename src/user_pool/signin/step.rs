@@ -7,6 +7,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings};
 use crate::user_pool::signin::proof::Proofs;
+use crate::user_pool::signin::sso::Session;
 
 /// What the next step depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,16 @@ impl UnderWay {
             username: user.preferred_username().to_owned(),
             fingerprint: user.fingerprint().to_owned(),
             proofs,
+        }
+    }
+
+    /// What the user of a session has proved. It is for no page, so it has no name.
+    pub(crate) fn of_session(session: &Session) -> Self {
+        Self {
+            subject: session.subject.clone(),
+            username: String::new(),
+            fingerprint: session.fingerprint.clone(),
+            proofs: session.proofs.clone(),
         }
     }
 }

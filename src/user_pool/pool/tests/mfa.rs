@@ -338,3 +338,45 @@ async fn an_administrator_sees_and_removes_the_factors_of_a_user() {
     });
     assert_eq!(count.await.expect("read"), 0);
 }
+
+#[tokio::test]
+async fn a_session_of_a_password_alone_is_not_enough_where_more_is_asked_today() {
+    let stored = pool(Mode::Optional).await;
+    let (mut browser, back) = stored.half_way().await;
+    assert_eq!(claims(&stored, &back).await["amr"], json!(["pwd"]));
+    let cli = [("client_id", "cli"), ("redirect_uri", "http://127.0.0.1:51234/cb")];
+    let confirm = browser.authorize(&cli).await;
+    confirm.assert_page(StatusCode::OK, "Give a program access?");
+    assert!(!browser.authorize(&[]).await.code().is_empty(), "the session signs in silently");
+    let seed = stored.with_totp(vec![]).await;
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+    let silent = browser.authorize(&[("prompt", "none")]).await;
+    assert_eq!((silent.query("error").as_deref(), silent.query("code")), (Some("login_required"), None));
+    browser.get(routes::SIGN_IN).await.assert_page(StatusCode::OK, "Sign in");
+    browser.post(routes::CONFIRM, &[("request", &confirm.hidden())]).await.assert_page(StatusCode::OK, "Sign in");
+    let page = browser.sign_in("grace", "first compiler").await;
+    let back = browser.type_code(&page, &stored.code(&seed)).await;
+    assert_eq!(claims(&stored, &back).await["amr"], json!(["pwd", "otp", "mfa"]));
+    assert!(!browser.authorize(&[]).await.code().is_empty());
+}
+
+#[tokio::test]
+async fn the_page_with_recovery_codes_is_over_when_it_was_left() {
+    let stored = pool(Mode::Required).await;
+    let mut browser = stored.fixture.browser();
+    let page = browser.sign_in("grace", "first compiler").await;
+    let code = stored.code(&seed_of(&page));
+    browser.headers = vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+    let address = browser.type_code(&page, &code).await.header("location").to_owned();
+    let shown = browser.get(&address).await;
+    assert_eq!(codes_of(&shown).len(), 10);
+    assert_eq!(codes_of(&browser.get(&address).await).len(), 10, "it can be loaded again");
+    assert!(!browser.post(routes::STEP, &[("request", &shown.hidden())]).await.code().is_empty());
+    // The next person at this browser goes back in its history.
+    let again = browser.get(&address).await;
+    again.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
+    browser.cookies.remove("__Host-vestibule-pool");
+    let again = browser.post(routes::STEP, &[("request", &shown.hidden())]).await;
+    again.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
+    assert!(!browser.cookies.contains_key("__Host-vestibule-pool"));
+}
