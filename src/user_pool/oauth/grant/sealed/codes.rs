@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// How long a redeemed code is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// Maximum number of remembered codes, per user and client and in total. The rate limit of
-/// [`Grants`](super::Grants) lets one user redeem fewer than this within the life of a code.
+/// [`Grants`](crate::user_pool::oauth::grant::Grants) lets one user redeem fewer than this within the life of a code.
 const REDEEMED: Bounds = Bounds { per_owner: 256, total: 50_000 };
 
 /// Issues and redeems codes.
