@@ -12,6 +12,7 @@ mod healthcheck;
 mod import;
 mod keys;
 mod login;
+mod progress;
 mod reload;
 mod schema;
 mod serve;

@@ -5,6 +5,7 @@
 pub(crate) mod aead;
 pub(crate) mod certified_key;
 pub(crate) mod octets;
+pub(crate) mod pbkdf2;
 pub(crate) mod provider;
 pub(crate) mod sealed;
 pub(crate) mod uuid;

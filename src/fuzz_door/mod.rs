@@ -19,7 +19,7 @@ pub use query::callback_query;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: the name of its file in `fuzz/fuzz_targets/` and of its directory in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("answer", answer),
     ("apache", apache),
     ("callback_query", callback_query),
@@ -32,6 +32,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("forwarded", forwarded),
     ("introspection", introspection),
     ("jws", jws),
+    ("password_hash", password_hash),
     ("proxy_header", proxy_header),
     ("requests", requests),
     ("sealed", sealed),
@@ -70,6 +71,11 @@ pub fn introspection(input: &[u8]) {
 /// A compact JWS, and JSON.
 pub fn jws(input: &[u8]) {
     crate::jose::fuzz::jws(input);
+}
+
+/// A password hash that another system has made.
+pub fn password_hash(input: &[u8]) {
+    crate::user_pool::credential::fuzz::password_hash(input);
 }
 
 /// The header of the PROXY protocol.

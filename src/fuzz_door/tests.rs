@@ -119,6 +119,11 @@ fn jws_holds() {
 }
 
 #[test]
+fn password_hash_holds() {
+    replay("password_hash");
+}
+
+#[test]
 fn proxy_header_holds() {
     replay("proxy_header");
 }

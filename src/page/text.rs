@@ -117,6 +117,8 @@ texts! {
     PasswordNoDigit => "password.no_digit",
     PasswordNoSymbol => "password.no_symbol",
     PasswordHasName => "password.has_name",
+    PasswordBreached => "password.breached",
+    PasswordUsedBefore => "password.used_before",
     WaitSecond => "wait.second",
     WaitSeconds => "wait.seconds",
     WaitMinutes => "wait.minutes",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::identity::endings::Endings;
 use crate::telemetry::logged_names::LoggedNames;
-use crate::user_pool::credential::password::Hashing;
+use crate::user_pool::credential::hasher::Hashing;
 use crate::user_pool::endings::declared::Declared;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::GrantMemory;

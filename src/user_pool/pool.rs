@@ -26,13 +26,14 @@ use crate::user_pool::oauth::grant::Grants;
 use crate::user_pool::oauth::grant::record::Lifetimes;
 use crate::user_pool::oauth::keys::Keys;
 use crate::user_pool::oauth::provider::{Parts, Provider};
+use crate::user_pool::passwords::Passwords;
 use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
 use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
-use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::second::Second;
 use crate::user_pool::signin::sso::Sessions;
+use crate::user_pool::signin::{self, SignIn};
 
 /// How often the pool looks for logout tokens to send: also those of commands beside the process.
 const LOGOUT_INTERVAL: Duration = Duration::from_secs(2);
@@ -97,8 +98,11 @@ impl UserPool {
             metrics: metrics.clone(),
         };
         let provider = Arc::new(Provider::new(&settings, memory, parts));
-        let (hashing, risk) = (memory.hashing.clone(), Arc::clone(&memory.risk));
-        let sign_in = SignIn::new(Arc::clone(&directory), settings.hashing_max, hashing, risk, second, clock.clone());
+        let hasher = signin::hasher(&directory, settings.hashing_max, memory.hashing.clone());
+        let policy = settings.password_policy.clone();
+        let passwords = stored.map(|stored| Passwords::new(stored, policy, hasher.clone()));
+        let sign_in =
+            SignIn::new(Arc::clone(&directory), hasher, passwords, Arc::clone(&memory.risk), second, clock.clone());
         let is_https = settings.issuer.scheme() == "https";
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let host = settings.issuer.host_str().unwrap_or_default().to_owned();

@@ -5,6 +5,7 @@ use crate::database::Migration;
 /// From the first release on. A step that was released is never changed.
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("schema/0001-users.sql") },
+    Migration { sql: include_str!("schema/0002-passwords.sql") },
     Migration { sql: include_str!("schema/0003-messages.sql") },
     Migration { sql: include_str!("schema/0004-factors.sql") },
     Migration { sql: include_str!("schema/0005-oauth.sql") },

@@ -89,6 +89,8 @@ mod oauth_clients;
 mod other_sites;
 /// Our cookies, the application's, and caches.
 mod our_cookies;
+/// Passwords of users in a database.
+mod passwords;
 /// `vestibule test`, and `check --request` about users, tokens and headers.
 mod policy_tests;
 /// The provider goes away and comes back.

@@ -24,7 +24,7 @@ const LAYOUT: &[(&str, &str)] = &[
     // The door for fuzz/: the same. What a target needs of the inside of a room is in a file of that room.
     (
         "fuzz_door",
-        "app certificate config crypto forward_auth import jose listener message oidc proxy secret session upstream",
+        "app certificate config crypto forward_auth import jose listener message oidc proxy secret session upstream user_pool",
     ),
     ("listener", "clock drain exchange message telemetry"),
     ("certificate", "backchannel clock crypto message secret telemetry"),

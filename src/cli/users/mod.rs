@@ -1,5 +1,7 @@
 //! `users`: hashes of passwords for the configuration, and the users of a pool that has a `store`.
 
+mod breach_list;
+mod credentials;
 mod keys;
 mod list;
 mod output;
@@ -21,6 +23,7 @@ pub(crate) enum Users {
     /// From a script: `printf %s "$PASSWORD" | vestibule users hash`. The terminal shows the password while you type;
     /// to avoid that, read it with `read -s PASSWORD` in the shell first.
     Hash,
+    BreachList(breach_list::BreachListCommand),
     #[command(flatten)]
     Stored(stored::Stored),
 }
@@ -29,9 +32,10 @@ impl Users {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Hash => {
-                print(&format!("{}\n", hash(&password::ask()?).expose()))?;
+                print(&format!("{}\n", hash(&password::ask("Password")?).expose()))?;
                 Ok(ExitCode::SUCCESS)
             }
+            Self::BreachList(command) => command.run(),
             Self::Stored(command) => command.run(),
         }
     }

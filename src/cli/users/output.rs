@@ -5,14 +5,19 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::secret::Secret;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
 
-/// One user with everything.
-pub(super) fn user(user: &Record, as_json: bool) -> String {
+/// One user with everything, and the temporary password that was made.
+pub(super) fn user(user: &Record, generated: Option<&Secret<String>>, as_json: bool) -> String {
     if as_json {
-        return pretty(&value(user));
+        let mut value = value(user);
+        if let Some(password) = generated {
+            value["temporary_password"] = password.expose().as_str().into();
+        }
+        return pretty(&value);
     }
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -23,6 +28,12 @@ pub(super) fn user(user: &Record, as_json: bool) -> String {
     line("status", user.status.as_str());
     line("enabled", yes(user.is_enabled));
     line("password", if user.password_hash.is_some() { "set" } else { "none" });
+    if let Some(until) = user.temporary_until {
+        line("temporary until", &until.to_text());
+    }
+    if let Some(password) = generated {
+        line("temporary password", password.expose());
+    }
     line("groups", &user.groups.join(", "));
     for (name, value) in user.attributes.iter() {
         line(name, &shown(value));
@@ -134,6 +145,7 @@ fn value(user: &Record) -> Value {
         "status": user.status.as_str(),
         "enabled": user.is_enabled,
         "password": user.password_hash.is_some(),
+        "temporary_until": user.temporary_until.map(|until| until.to_text()),
         "groups": user.groups,
         "attributes": attributes,
         "created_at": user.created_at.to_text(),

@@ -8,11 +8,11 @@ use zeroize::Zeroize as _;
 use crate::secret::Secret;
 use crate::user_pool::credential::password::PASSWORD_MAX_BYTES;
 
-/// A password from standard input.
-pub(super) fn ask() -> anyhow::Result<Secret<String>> {
+/// A password, or its hash, from standard input. A terminal shows what is asked for.
+pub(super) fn ask(what: &str) -> anyhow::Result<Secret<String>> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        eprintln!("Password (visible while you type):");
+        eprintln!("{what} (visible while you type):");
     }
     read_password(stdin.lock())
 }

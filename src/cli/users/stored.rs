@@ -7,13 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use crate::cli::terminal::{for_stderr, print};
+use crate::cli::users::credentials::{self, FirstOf};
 use crate::cli::users::list::Listed;
-use crate::cli::users::{keys, output, password};
+use crate::cli::users::{keys, output};
 use crate::clock::{Clock, Timestamp};
 use crate::config::document::source::Source;
 use crate::config::{self, MissingKeys};
 use crate::database::{Database, Others};
-use crate::user_pool::credential::password::{Hasher, Hashing, costs};
+use crate::user_pool::credential::hasher::{Hasher, Hashing, costs};
 use crate::user_pool::management::sessions::Which;
 use crate::user_pool::management::{Group, Management, NewUser};
 use crate::user_pool::passwords::Passwords;
@@ -49,9 +50,8 @@ pub(crate) enum Stored {
         /// A group. It must exist. Can be repeated.
         #[arg(long = "group", value_name = "NAME")]
         groups: Vec<String>,
-        /// Read no password. The user cannot sign in until `set-password`.
-        #[arg(long)]
-        no_password: bool,
+        #[command(flatten)]
+        password: FirstOf,
     },
     /// Sets the password of a user, read from one line of standard input. It must meet the `password_policy` of the pool. All sessions of the user end.
     SetPassword {
@@ -59,6 +59,9 @@ pub(crate) enum Stored {
         of: Of,
         /// The user name, or the `sub`.
         user: String,
+        /// Make a password and print it, instead of reading one. The user signs in with it once, and must choose another one.
+        #[arg(long)]
+        temporary: bool,
     },
     /// Changes attributes of a user.
     Set {
@@ -316,13 +319,16 @@ impl Stored {
                 users.delete_group(group).await?;
                 Ok(String::new())
             }
-            Self::Add { user, attributes, groups, no_password, .. } => {
+            Self::Add { user, attributes, groups, password, .. } => {
                 let set = users.attributes_of_new(attributes)?;
-                let password =
-                    if *no_password { None } else { Some(passwords.first(user, &set, password::ask()?).await?) };
+                let (first, generated) = password.read(user, &set, passwords, now).await?;
                 let (username, attributes, groups) = (user.clone(), attributes.clone(), groups.clone());
-                let added = users.add(NewUser { username, password, attributes, groups }, now).await?;
-                Ok(output::user(&added, json))
+                let added = users.add(NewUser { username, password: first, attributes, groups }, now).await?;
+                Ok(output::user(&added, generated.as_ref(), json))
+            }
+            Self::SetPassword { user, temporary, .. } => {
+                let generated = credentials::set(&users.show(user).await?, *temporary, passwords, now).await?;
+                Ok(output::user(&users.show(user).await?, generated.as_ref(), json))
             }
             Self::Sessions { user, .. } => Ok(output::sessions(&users.sessions(user, now).await?, json)),
             Self::EndSession { user, session, others, .. } => {
@@ -342,7 +348,6 @@ impl Stored {
                 Ok(String::new())
             }
             Self::Show { user, .. }
-            | Self::SetPassword { user, .. }
             | Self::Set { user, .. }
             | Self::Disable { user, .. }
             | Self::Enable { user, .. }
@@ -351,25 +356,14 @@ impl Stored {
             | Self::SignOut { user, .. }
             | Self::Join { user, .. }
             | Self::Leave { user, .. } => {
-                self.change(user, users, passwords, now).await?;
-                Ok(output::user(&users.show(user).await?, json))
+                self.change(user, users, now).await?;
+                Ok(output::user(&users.show(user).await?, None, json))
             }
         }
     }
 
-    async fn change(
-        &self,
-        user: &str,
-        users: &Management,
-        passwords: &Passwords,
-        now: Timestamp,
-    ) -> anyhow::Result<()> {
+    async fn change(&self, user: &str, users: &Management, now: Timestamp) -> anyhow::Result<()> {
         match self {
-            Self::SetPassword { .. } => {
-                // Asked for only if the user exists.
-                let user = users.show(user).await?;
-                passwords.set(&user, password::ask()?, now).await?;
-            }
             Self::Set { attributes, take_alias, .. } => {
                 let users = users.clone();
                 let users = if *take_alias { users.taking_aliases() } else { users };

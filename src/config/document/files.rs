@@ -20,7 +20,7 @@ pub(crate) struct NamedFile {
     pub(crate) path: PathBuf,
     /// `None` if the file could not be opened.
     pub(crate) stamp: Option<Stamp>,
-    /// SHA-256 of the content. `None` if it could not be read.
+    /// SHA-256 of the content, or of the stamp of a large file. `None` if it could not be read.
     digest: Option<[u8; 32]>,
 }
 
@@ -73,10 +73,21 @@ impl Files {
         let mut file = NamedFile { path: path.to_owned(), stamp: None, digest: None };
         let content = read(path, bytes_max, &mut file.stamp);
         file.digest = content.as_ref().ok().map(|bytes| octets::sha256(bytes));
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|known| known.path != path);
-        all.push(file);
+        self.remember(file);
         content
+    }
+
+    /// Remembers a file that is too large to be read. It has changed if it was replaced or written to.
+    pub(crate) fn watch(&self, path: &Path) {
+        let stamp = Stamp::now(path);
+        let digest = stamp.map(|stamp| octets::sha256(format!("{stamp:?}").as_bytes()));
+        self.remember(NamedFile { path: path.to_owned(), stamp, digest });
+    }
+
+    fn remember(&self, file: NamedFile) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| known.path != file.path);
+        all.push(file);
     }
 
     /// All files so far.
@@ -155,5 +166,24 @@ mod tests {
         assert_ne!(files.all()[0].stamp, Stamp::now(&link));
         later.read(&link, 10).unwrap();
         assert!(files.all()[0].is_like(&later.all()[0]), "the content is the same");
+    }
+
+    #[test]
+    fn a_large_file_has_changed_when_it_was_replaced() {
+        let directory = temporary_directory("watched");
+        let path = directory.join("large");
+        let watched = || {
+            let files = Files::default();
+            files.watch(&path);
+            files.all().remove(0)
+        };
+        assert_eq!(watched(), NamedFile::unread(&path));
+        std::fs::write(&path, "same").unwrap();
+        let before = watched();
+        assert!(before.is_like(&watched()) && !before.is_like(&NamedFile::unread(&path)));
+        let next = directory.join("next");
+        std::fs::write(&next, "same").unwrap();
+        std::fs::rename(&next, &path).unwrap();
+        assert!(!before.is_like(&watched()));
     }
 }

@@ -3,17 +3,23 @@
 //! Only what is known from the password and its user: whether it was used before, or is known to attackers, is looked up elsewhere.
 
 use std::fmt;
+use std::time::Duration;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::page::{Sentence, Text};
 use crate::secret::Secret;
+use crate::user_pool::credential::breach::BreachList;
 use crate::user_pool::credential::password::{PASSWORD_MAX_BYTES, normal};
 
 /// Maximum length of a password that is chosen, in characters (pool §6.6).
 pub(crate) const LENGTH_MAX: usize = 256;
 /// What `min_length` may be (pool §6.6).
 pub(crate) const MIN_LENGTH: std::ops::RangeInclusive<usize> = 6..=99;
+/// What `history` may be. Each password of it is hashed at a change: five are a tenth of a second.
+pub(crate) const HISTORY_MAX: usize = 5;
+/// How long a temporary password is good for if nothing else is said (pool §2.4).
+pub(crate) const TEMPORARY_VALIDITY: Duration = Duration::from_secs(7 * 86_400);
 /// Names of fewer characters may be part of a password: `al` is in many words.
 const NAME_MIN: usize = 3;
 /// The characters that count as a symbol (pool §6.6). A space counts too, and is never at an end.
@@ -28,6 +34,22 @@ pub(crate) struct PasswordPolicy {
     pub(crate) required: Vec<Class>,
     /// Whether the password must not contain the user name, the local part of the e-mail address, or a name of the user.
     pub(crate) refuses_names: bool,
+    /// How many passwords may not be set again: the current one, and those before it. At most [`HISTORY_MAX`].
+    pub(crate) history: usize,
+    /// Passwords that attackers know.
+    pub(crate) breach_list: Option<BreachList>,
+    pub(crate) breached_at_sign_in: BreachedAtSignIn,
+    /// How long a temporary password is good for.
+    pub(crate) temporary_validity: Duration,
+}
+
+/// What a right password that attackers know leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BreachedAtSignIn {
+    /// The sign-in.
+    Allow,
+    /// The user must choose another one first.
+    Reset,
 }
 
 /// A class of characters.
@@ -63,21 +85,33 @@ pub(crate) enum Fault {
     Missing(Class),
     /// It contains the user name, the e-mail address, or the name.
     HasName,
+    /// It is in the list of breached passwords.
+    Breached,
+    /// The user has it, or has had it.
+    UsedBefore,
 }
 
 impl PasswordPolicy {
     /// The preset `modern`: length, and nothing that is known of the user (NIST SP 800-63B §3.1.1.2).
     pub(crate) fn modern() -> Self {
-        Self { min_length: 12, required: Vec::new(), refuses_names: true }
+        Self {
+            min_length: 12,
+            required: Vec::new(),
+            refuses_names: true,
+            history: 0,
+            breach_list: None,
+            breached_at_sign_in: BreachedAtSignIn::Allow,
+            temporary_validity: TEMPORARY_VALIDITY,
+        }
     }
 
     /// The preset `cognito` (pool §6.6).
     pub(crate) fn cognito() -> Self {
         let required = vec![Class::Uppercase, Class::Lowercase, Class::Digit, Class::Symbol];
-        Self { min_length: 8, required, refuses_names: false }
+        Self { min_length: 8, required, refuses_names: false, ..Self::modern() }
     }
 
-    /// Whether the user may have this password.
+    /// Whether the user may have this password, as far as it shows without the list and the history.
     ///
     /// # Errors
     ///
@@ -154,6 +188,8 @@ impl Fault {
             Self::Missing(Class::Digit) => Text::PasswordNoDigit.into(),
             Self::Missing(Class::Symbol) => Text::PasswordNoSymbol.into(),
             Self::HasName => Text::PasswordHasName.into(),
+            Self::Breached => Text::PasswordBreached.into(),
+            Self::UsedBefore => Text::PasswordUsedBefore.into(),
         }
     }
 }

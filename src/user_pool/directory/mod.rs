@@ -25,6 +25,9 @@ use crate::database::{self, Database, Transaction};
 use crate::secret::Secret;
 use crate::user_pool::settings::{ClientSettings, UserSettings};
 
+/// How many different costs of hashes of other systems each sign-in does the work of.
+const FOREIGN_COSTS_MAX: i64 = 4;
+
 /// All users and app clients.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -77,6 +80,26 @@ impl Directory {
             None => None,
         };
         Ok(self.by_name.get(name).cloned().or(stored))
+    }
+
+    /// Finds a user by name who signs in, and what the hashes of other systems cost that users have: [`FOREIGN_COSTS_MAX`] of them. Takes as long for a
+    /// name that nobody has (attacks U-01).
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn who_signs_in(
+        &self,
+        name: &UserName,
+    ) -> Result<(Option<Arc<User>>, Vec<String>), database::Error> {
+        let Some(stored) = &self.stored else { return Ok((self.by_name.get(name).cloned(), Vec::new())) };
+        let (records, key) = (stored.records.clone(), self.rules.sign_in_name(name));
+        let read = move |on: &mut Transaction<'_>| {
+            Ok((records.signing_in(on, &key)?, records.foreign_costs(on, FOREIGN_COSTS_MAX)?))
+        };
+        let (found, costs) = stored.database.read(read).await?;
+        let found = found.and_then(User::stored).map(Arc::new);
+        Ok((self.by_name.get(name).cloned().or(found), costs))
     }
 
     /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed, if the user was disabled, or if the user

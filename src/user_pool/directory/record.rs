@@ -22,8 +22,11 @@ pub(crate) struct Record {
     /// A user who is not enabled cannot sign in, and nothing that was issued before counts.
     pub(crate) is_enabled: bool,
     pub(crate) attributes: Attributes,
-    /// In PHC form. `None`: the user has no password.
+    /// In PHC form. `None`: the user has no password. Only `passwords` sets one.
     pub(crate) password_hash: Option<Secret<String>>,
+    pub(crate) password_set_at: Option<Timestamp>,
+    /// Until when the password is good for choosing another one, and for nothing else. `None`: it stays.
+    pub(crate) temporary_until: Option<Timestamp>,
     /// Sessions, codes and tokens of an earlier epoch count no more. It is also the first second that a sign-in may have as its `auth_time`
     /// (docs/decisions/0097): so others see from the time of a sign-in whether it has ended.
     pub(crate) epoch: i64,
@@ -41,8 +44,8 @@ pub(crate) struct Records {
 }
 
 /// What [`Records::read`] reads.
-pub(super) const COLUMNS: &str =
-    "SELECT sub, username, status, enabled, attributes, password_hash, epoch, created_at, modified_at FROM users";
+pub(super) const COLUMNS: &str = "SELECT sub, username, status, enabled, attributes, password_hash, epoch, created_at, modified_at, password_set_at, \
+     temporary_until FROM users";
 
 impl Records {
     /// The user of this name.
@@ -90,12 +93,25 @@ impl Records {
             epoch: row.integer(6)?,
             created_at: row.timestamp(7)?,
             modified_at: row.timestamp(8)?,
+            password_set_at: row.optional_timestamp(9)?,
+            temporary_until: row.optional_timestamp(10)?,
             groups,
             subject,
         })
     }
 
-    /// Adds a user. `false` if the name is taken. Groups are joined by [`join`](Self::join).
+    /// What the hashes of other systems cost that users have: different ones, at most `limit`. Reads as many rows of an index, however many users have
+    /// one.
+    pub(crate) fn foreign_costs(&self, on: &mut Transaction<'_>, limit: i64) -> Result<Vec<String>, Error> {
+        let sql = "WITH RECURSIVE costs (cost) AS ( \
+                   SELECT min(foreign_cost) FROM users WHERE pool = ?1 AND foreign_cost IS NOT NULL UNION ALL \
+                   SELECT (SELECT min(foreign_cost) FROM users WHERE pool = ?1 AND foreign_cost > cost) FROM costs WHERE cost IS NOT NULL) \
+                   SELECT cost FROM costs WHERE cost IS NOT NULL LIMIT ?2";
+        let rows = on.query(sql, &[Value::from(&*self.pool), limit.into()])?;
+        rows.into_iter().map(|mut row| row.text(0)).collect()
+    }
+
+    /// Adds a user, without a password: `passwords` sets that. `false` if the name is taken. Groups are joined by [`join`](Self::join).
     pub(crate) fn add(&self, on: &mut Transaction<'_>, record: &Record, name: &UserName) -> Result<bool, Error> {
         let attributes = record.attributes.to_json();
         let values = [
@@ -106,11 +122,10 @@ impl Records {
             record.status.as_str().into(),
             record.is_enabled.into(),
             (&attributes).into(),
-            record.password_hash.as_ref().map(Secret::expose).into(),
             record.created_at.into(),
         ];
-        let sql = "INSERT INTO users (pool, sub, username, username_key, status, enabled, attributes, password_hash, \
-                   password_set_at, epoch, created_at, modified_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?9, ?9) \
+        let sql = "INSERT INTO users (pool, sub, username, username_key, status, enabled, attributes, epoch, \
+                   created_at, modified_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8) \
                    ON CONFLICT DO NOTHING";
         let added = on.execute(sql, &values)? == 1;
         if added {

@@ -69,6 +69,18 @@ impl Status {
         }
     }
 
+    /// An administrator has set a temporary password.
+    ///
+    /// # Errors
+    ///
+    /// If the user has no password here.
+    pub(crate) const fn given_temporary_password(self) -> Result<Self, WrongState> {
+        match self {
+            Self::ExternalProvider => Err(WrongState(self)),
+            _ => Ok(Self::ForceChangePassword),
+        }
+    }
+
     /// An administrator wants another password, or the password is known to others.
     ///
     /// # Errors
@@ -116,6 +128,8 @@ mod tests {
         check(Status::confirmed, [Some(Confirmed), None, None, None, None]);
         let confirmed = Some(Confirmed);
         check(Status::given_password, [confirmed, confirmed, confirmed, confirmed, None]);
+        let forced = Some(Status::ForceChangePassword);
+        check(Status::given_temporary_password, [forced, forced, forced, forced, None]);
         check(Status::reset, [None, Some(ResetRequired), None, Some(ResetRequired), None]);
     }
 

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::clock::Timestamp;
 use crate::crypto::octets;
 use crate::identity::Claims;
 use crate::secret::Secret;
@@ -20,6 +21,9 @@ pub(crate) struct User {
     password_hash: Option<Secret<String>>,
     fingerprint: String,
     first_auth_time: u64,
+    /// Whether the user is in a database, not in the configuration.
+    is_stored: bool,
+    temporary_until: Option<Timestamp>,
     is_enabled: bool,
     status: Status,
     claims: Claims,
@@ -35,6 +39,8 @@ impl User {
             fingerprint: fingerprint(settings.password_hash.expose().as_bytes()),
             password_hash: Some(settings.password_hash),
             first_auth_time: 0,
+            is_stored: false,
+            temporary_until: None,
             is_enabled: true,
             status: Status::Confirmed,
             claims: settings.claims,
@@ -49,12 +55,15 @@ impl User {
         if !record.groups.is_empty() {
             claims.insert("groups".into(), record.groups.into());
         }
-        let hash = record.password_hash.as_ref().map_or("", |hash| hash.expose());
+        // Not the hash itself: a hash of another system is replaced by one of ours, and no session ends by that.
+        let set_at = record.password_set_at.map_or(0, Timestamp::millis);
         Some(Self {
             name: UserName::parse(&record.username)?,
             subject: record.subject,
             preferred_username: record.username,
-            fingerprint: fingerprint(format!("{} {hash}", record.epoch).as_bytes()),
+            fingerprint: fingerprint(format!("{} {set_at}", record.epoch).as_bytes()),
+            is_stored: true,
+            temporary_until: record.temporary_until,
             password_hash: record.password_hash,
             first_auth_time: record.epoch.try_into().unwrap_or_default(),
             is_enabled: record.is_enabled,
@@ -78,9 +87,19 @@ impl User {
         &self.preferred_username
     }
 
-    /// Argon2id, in PHC form. `None`: the user has no password.
+    /// Argon2id, in PHC form, or the hash of another system. `None`: the user has no password.
     pub(crate) fn password_hash(&self) -> Option<&Secret<String>> {
         self.password_hash.as_ref()
+    }
+
+    /// Whether the user is in a database, not in the configuration.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// Whether the password is a temporary one whose time is over. It is as wrong as any other then (pool §2.4).
+    pub(crate) fn has_expired_password(&self, now: Timestamp) -> bool {
+        self.temporary_until.is_some_and(|until| until <= now)
     }
 
     /// Whether the user may sign in, and use what was issued before.

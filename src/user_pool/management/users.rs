@@ -161,17 +161,19 @@ impl Management {
         let record = Record {
             subject,
             username,
-            status: Status::Confirmed,
+            status: new.password.as_ref().map_or(Status::Confirmed, FirstPassword::status),
             is_enabled: true,
             attributes,
-            password_hash: new.password.map(FirstPassword::into_hash),
+            password_hash: None,
+            password_set_at: None,
+            temporary_until: None,
             epoch: 0,
             created_at: now,
             modified_at: now,
             groups: Vec::new(),
         };
         let (users, records, groups) = (self.clone(), self.stored.records.clone(), new.groups);
-        let (subject, typed) = (record.subject.clone(), new.username);
+        let (subject, typed, password) = (record.subject.clone(), new.username, new.password);
         self.decide(move |on| {
             // Everything that can be refused comes first: what is refused must change nothing.
             if let Some(group) = records.missing_group(on, &groups)? {
@@ -190,6 +192,9 @@ impl Management {
             }
             if !records.add(on, &record, &name)? {
                 return Ok(Err(Error::Taken(typed)));
+            }
+            if let Some(password) = password {
+                password.set(on, &records, &record.subject, now)?;
             }
             if let Some(address) = &address {
                 records.name_by_address(on, &record.subject, address)?;

@@ -9,4 +9,4 @@ pub(crate) mod sso;
 pub(crate) mod state;
 pub(crate) mod step;
 
-pub(crate) use password::{Outcome, SignIn};
+pub(crate) use password::{Outcome, SignIn, hasher};

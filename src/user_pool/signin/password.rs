@@ -7,10 +7,13 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::database;
 use crate::secret::Secret;
-use crate::user_pool::credential::password::{self, Hasher, Hashing};
+use crate::user_pool::credential::hasher::{Hasher, Hashing, costs};
+use crate::user_pool::credential::password::COST;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::passwords::Passwords;
+use crate::user_pool::passwords::after::After;
 use crate::user_pool::risk::{Guess, Origin, Refused, Risk};
 use crate::user_pool::signin::known::KnownBrowser;
 use crate::user_pool::signin::second::Second;
@@ -20,10 +23,21 @@ use crate::user_pool::signin::second::Second;
 pub(crate) struct SignIn {
     pub(super) directory: Arc<Directory>,
     pub(super) hasher: Hasher,
+    /// `None`: the pool has no database.
+    pub(super) passwords: Option<Passwords>,
     pub(super) risk: Arc<Risk>,
     /// `None` without a database.
     pub(super) second: Option<Second>,
     pub(super) clock: Clock,
+}
+
+/// Verifies the passwords of the users in `directory`, `at_once` at a time, those of other configurations of this process included.
+pub(crate) fn hasher(directory: &Directory, at_once: usize, hashing: Hashing) -> Hasher {
+    let mut costs = costs(directory.declared_hashes());
+    if directory.is_stored() {
+        costs.insert(COST);
+    }
+    Hasher::new(at_once, costs, hashing)
 }
 
 /// The outcome of an attempt.
@@ -42,22 +56,17 @@ pub(crate) enum Outcome {
 }
 
 impl SignIn {
-    /// Verifies the passwords of the users in `directory`, at most `hashing_max` at a time. `hashing` and `risk` know the attempts of
-    /// the other configurations of this process, too.
+    /// Verifies the passwords of the users in `directory` with `hasher`. `passwords` are those of its database, and `risk` knows the attempts of the
+    /// other configurations of this process, too.
     pub(crate) fn new(
         directory: Arc<Directory>,
-        hashing_max: usize,
-        hashing: Hashing,
+        hasher: Hasher,
+        passwords: Option<Passwords>,
         risk: Arc<Risk>,
         second: Option<Second>,
         clock: Clock,
     ) -> Self {
-        let mut costs = password::costs(directory.declared_hashes());
-        if directory.is_stored() {
-            costs.insert(password::COST);
-        }
-        let hasher = Hasher::new(hashing_max, costs, hashing);
-        Self { directory, hasher, risk, second, clock }
+        Self { directory, hasher, passwords, risk, second, clock }
     }
 
     /// Verifies a user name and a password, typed in a browser that may be `known`. If the future is dropped, the attempt stays
@@ -75,7 +84,7 @@ impl SignIn {
     ) -> Result<Outcome, database::Error> {
         // All invalid names share one bucket, and take the same time as others.
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
-        let user = self.directory.user_named(&name).await?;
+        let (user, foreign_costs) = self.directory.who_signs_in(&name).await?;
         let known = known.filter(|known| user.as_ref().is_some_and(|user| known.is_of(user)));
         let from = Origin { address: client, browser: known.map(|known| &*known.id) };
         let attempt = match self.risk.begin(&name, from, Guess::Password, &self.clock).await {
@@ -84,19 +93,36 @@ impl SignIn {
             Err(Refused::Busy) => return Ok(Outcome::Busy),
         };
         let hash = user.as_ref().and_then(|user| user.password_hash()).cloned();
-        Ok(match (self.hasher.verify(hash, password).await, user) {
+        let others = foreign_costs.iter().filter_map(|cost| cost.parse().ok()).collect();
+        let Ok(is_right) = self.hasher.verify(hash, password.clone(), others).await else {
+            attempt.not_made();
+            return Ok(Outcome::Busy);
+        };
+        let now = self.clock.now();
+        let user = match user.filter(|user| is_right && !user.has_expired_password(now)) {
+            None => return Ok(Outcome::Wrong),
             // Only who knows the password learns more.
-            (Ok(true), Some(user)) if !user.is_enabled() => Outcome::Disabled,
-            (Ok(true), Some(user)) => {
-                attempt.succeeded();
-                Outcome::User(user)
-            }
-            (Ok(_), _) => Outcome::Wrong,
-            (Err(_), _) => {
-                attempt.not_made();
-                Outcome::Busy
-            }
-        })
+            Some(user) if !user.is_enabled() => return Ok(Outcome::Disabled),
+            Some(user) => user,
+        };
+        // Who is deleted at this moment does not sign in.
+        let Some(user) = self.after(user, &name, password).await? else { return Ok(Outcome::Wrong) };
+        attempt.succeeded();
+        Ok(Outcome::User(user))
+    }
+
+    /// Does what a right password leads to. Returns the user as this leaves the user.
+    async fn after(
+        &self,
+        user: Arc<User>,
+        name: &UserName,
+        password: Secret<String>,
+    ) -> Result<Option<Arc<User>>, database::Error> {
+        let Some(passwords) = self.passwords.as_ref().filter(|_| user.is_stored()) else { return Ok(Some(user)) };
+        match passwords.was_right(&user, password, self.clock.now()).await? {
+            After::GoOn => Ok(Some(user)),
+            After::MustReset => self.directory.user_named(name).await,
+        }
     }
 
     /// The user has signed in from this address, to the end.

@@ -76,7 +76,7 @@ pub(crate) struct UserPool {
     /// signed in.
     #[serde(default = "sso_lifetime")]
     pub(crate) sso_lifetime: Period,
-    /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory. Up to 1,024 sign-ins wait, each
+    /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory, and as much as its hash needs if another system has made it. Up to 1,024 sign-ins wait, each
     /// up to 10 s. Without it, half the number of cores.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) hashing_max: Option<usize>,

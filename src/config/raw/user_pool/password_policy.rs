@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::raw::value::List;
+use crate::config::raw::value::{List, Period};
+use crate::user_pool::credential::policy;
 
 /// Which passwords users may choose. It counts when a password is set, also by an administrator. Passwords of before stay valid. No password
 /// is longer than 256 characters, or starts or ends with a space.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordPolicy {
     /// The rules that the other settings change.
@@ -17,6 +18,34 @@ pub(crate) struct PasswordPolicy {
     pub(crate) min_length: Option<usize>,
     /// Kinds of characters of which each password has at least one. `[]` is none. Without it, none with `modern` and all four with `cognito`.
     pub(crate) require: Option<List<CharacterClass>>,
+    /// How many passwords a user may not set again: the current one, and those before it. From 0 to 5, because each of them is hashed at a change.
+    /// Temporary passwords do not count.
+    #[serde(default)]
+    pub(crate) history: usize,
+    /// File with passwords that attackers know, which `vestibule users breach-list` makes. Nobody may choose one of them. A new file counts after a
+    /// reload.
+    pub(crate) breach_list_file: Option<String>,
+    /// What happens when somebody signs in with the right password, and it is in `breach_list_file`.
+    #[serde(default)]
+    pub(crate) breached_at_sign_in: BreachedAtSignIn,
+    /// How long a temporary password is good for, which an administrator gives to a user. From 1 hour to 365 days.
+    #[serde(default = "temporary_validity")]
+    pub(crate) temporary_validity: Period,
+}
+
+defaults! {
+    temporary_validity: Period = policy::TEMPORARY_VALIDITY;
+}
+
+/// What a right password that attackers know leads to.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BreachedAtSignIn {
+    /// The user signs in.
+    #[default]
+    Allow,
+    /// The user must reset the password first, and is signed out everywhere. Users who cannot be sent a code need an administrator then.
+    Reset,
 }
 
 /// A set of rules.

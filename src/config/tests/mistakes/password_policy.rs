@@ -34,6 +34,9 @@ fn a_preset_and_what_changes_it() {
     assert_eq!(settled("    password_policy: { preset: cognito }\n"), PasswordPolicy::cognito());
     let changed = settled("    password_policy: { preset: cognito, min_length: 10, require: [] }\n");
     assert_eq!(changed, PasswordPolicy { min_length: 10, required: vec![], ..PasswordPolicy::cognito() });
+    let changed = settled("    password_policy: { history: 5, temporary_validity: 1d }\n");
+    let temporary_validity = std::time::Duration::from_secs(86_400);
+    assert_eq!(changed, PasswordPolicy { history: 5, temporary_validity, ..PasswordPolicy::modern() });
     let changed = settled("    password_policy: { require: [digit, uppercase] }\n");
     assert_eq!(changed, PasswordPolicy { required: vec![Class::Uppercase, Class::Digit], ..PasswordPolicy::modern() });
 }
@@ -46,6 +49,12 @@ fn policies_that_make_no_sense() {
     refused("require: [digit, emoji]", "`emoji`");
     refused("require: [digit, symbol, digit]", "this kind of characters is already required");
     refused("minimum: 12", "min_length");
+    refused("history: 6", "6 is out of range: 0 to 5");
+    refused("breach_list_file: missing", "the file `DIR/missing` cannot be read");
+    refused("breach_list_file: secret", "the file `DIR/secret` is not a list of breached passwords");
+    refused("breached_at_sign_in: reset", "there is no `breach_list_file`");
+    refused("breached_at_sign_in: block", "`block`");
+    refused("temporary_validity: 1m", "is out of range");
     let text = format!("{SOUND}{POOL}    password_policy: {{ preset: modern }}\n");
     let report = report_of("password-policy-storeless", &text);
     assert!(report.contains("`password_policy` has no effect: this pool has no `store`"), "{report}");

@@ -32,6 +32,7 @@ use crate::identity::Claims;
 use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
 use crate::session;
+use crate::user_pool::credential::hasher::costs;
 use crate::user_pool::credential::password;
 use crate::user_pool::settings::{self, ClientSettings, Pkce, Settings, UserSettings};
 use crate::user_pool::{UserName, check_redirect_uri};
@@ -215,7 +216,7 @@ fn applications(
 fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<UserSettings>, Reported> {
     let mut taken = Taken::default();
     let users = context.each_item(raw, at, |raw, at, context| user(raw, issuer, &mut taken, at, context))?;
-    let costs = password::costs(users.iter().map(|user| &user.password_hash)).len();
+    let costs = costs(users.iter().map(|user| &user.password_hash)).len();
     if costs > 1 {
         let message = format!("the password hashes have {costs} different costs; each sign-in computes all of them");
         let warning = context.found.warning(at, message);
@@ -295,7 +296,7 @@ fn made_subject(issuer: &str, username: &str) -> String {
 
 fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     match password::check(hash) {
-        Ok(_) => Ok(hash.clone()),
+        Ok(()) => Ok(hash.clone()),
         Err(error) => context.found.problem(at, error.to_string()).hint("`vestibule users hash` prints one").fail(),
     }
 }

@@ -1,15 +1,22 @@
 //! `password_policy` of a user pool.
 
+use std::time::Duration;
+
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw::user_pool::password_policy::{CharacterClass, PasswordPolicy as Raw, PasswordPreset};
+use crate::config::raw::user_pool::password_policy::{
+    BreachedAtSignIn, CharacterClass, PasswordPolicy as Raw, PasswordPreset,
+};
 use crate::config::raw::value::List;
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
-use crate::user_pool::credential::policy::{Class, MIN_LENGTH, PasswordPolicy};
+use crate::user_pool::credential::breach::BreachList;
+use crate::user_pool::credential::policy::{self, Class, HISTORY_MAX, MIN_LENGTH, PasswordPolicy};
 
 /// Below that, a password is found by trying (NIST SP 800-63B §3.1.1.2).
 const MIN_LENGTH_ADVISED: usize = 8;
+/// Bounds of `temporary_validity` (pool §2.4).
+const VALIDITY: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(365 * 86_400));
 
 /// The policy, or the default of a pool that says nothing. Only users of a `store` choose passwords.
 pub(super) fn password_policy(
@@ -32,7 +39,45 @@ pub(super) fn password_policy(
         Some(classes) => required(classes, &at.key("require"), context),
         None => Ok(preset.required.clone()),
     };
-    Ok(PasswordPolicy { min_length: min_length?, required: required?, ..preset })
+    let history = history(raw.history, &at.key("history"), context);
+    let breach_list = raw.breach_list_file.as_deref();
+    let breach_list = breach_list.map(|file| self::breach_list(file, &at.key("breach_list_file"), context)).transpose();
+    let breached_at_sign_in = match raw.breached_at_sign_in {
+        BreachedAtSignIn::Allow => Ok(policy::BreachedAtSignIn::Allow),
+        BreachedAtSignIn::Reset if raw.breach_list_file.is_some() => Ok(policy::BreachedAtSignIn::Reset),
+        BreachedAtSignIn::Reset => {
+            let problem = context.found.problem(&at.key("breached_at_sign_in"), "there is no `breach_list_file`");
+            problem.hint("`vestibule users breach-list` makes one").fail()
+        }
+    };
+    let validity_at = at.key("temporary_validity");
+    let temporary_validity = value::period(&raw.temporary_validity, VALIDITY, &validity_at, &mut context.found);
+    Ok(PasswordPolicy {
+        min_length: min_length?,
+        required: required?,
+        refuses_names: preset.refuses_names,
+        history: history?,
+        breach_list: breach_list?,
+        breached_at_sign_in: breached_at_sign_in?,
+        temporary_validity: temporary_validity?,
+    })
+}
+
+fn history(passwords: usize, at: &Path, context: &mut Context<'_>) -> Result<usize, Reported> {
+    if passwords <= HISTORY_MAX {
+        return Ok(passwords);
+    }
+    let problem = context.found.problem(at, format!("{passwords} is out of range: 0 to {HISTORY_MAX}"));
+    problem.hint("each former password is hashed at a change: more would let one user occupy the machine").fail()
+}
+
+fn breach_list(file: &str, at: &Path, context: &mut Context<'_>) -> Result<BreachList, Reported> {
+    let path = context.source.resolve(file);
+    context.source.files.watch(&path);
+    BreachList::open(&path).map_err(|error| {
+        let problem = context.found.problem(at, error.to_string());
+        problem.hint("`vestibule users breach-list` makes such a file").reported()
+    })
 }
 
 fn min_length(length: usize, at: &Path, context: &mut Context<'_>) -> Result<usize, Reported> {

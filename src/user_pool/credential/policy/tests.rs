@@ -72,7 +72,8 @@ fn u_04_lengths_are_those_of_the_normal_form() {
 #[test]
 fn each_fault_says_what_to_do() {
     let classes = [Class::Uppercase, Class::Lowercase, Class::Digit, Class::Symbol].map(Fault::Missing);
-    let faults = [Fault::TooShort(12), Fault::TooLong, Fault::OuterSpace, Fault::HasName];
+    let faults =
+        [Fault::TooShort(12), Fault::TooLong, Fault::OuterSpace, Fault::HasName, Fault::Breached, Fault::UsedBefore];
     let mut said = std::collections::BTreeSet::new();
     for fault in faults.into_iter().chain(classes) {
         for language in built_in() {

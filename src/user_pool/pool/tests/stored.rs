@@ -3,8 +3,11 @@
 use super::*;
 use crate::config::tests::{Directory, temporary_directory};
 use crate::database::{Database, Others};
+use crate::user_pool::credential::hasher::{Hasher, Hashing, costs};
+use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::status::{Status, WrongState};
 use crate::user_pool::management::{Error, Group, Management, NewUser};
+use crate::user_pool::passwords::Passwords;
 use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
 
@@ -270,4 +273,24 @@ async fn an_administrator_changes_the_state_where_it_can_change() {
     assert!(matches!(stored.users.reset("grace", START).await, Err(Error::State(_))));
     stored.users.confirm("grace", START).await.expect("confirmed");
     assert_eq!(status().await, Status::Confirmed);
+}
+
+#[tokio::test]
+async fn a_temporary_password_whose_time_is_over_is_wrong() {
+    let stored = Stored::new().await;
+    let hasher = Hasher::new(1, costs([]), Hashing::default());
+    let passwords = Passwords::new(stored.users.stored().clone(), PasswordPolicy::modern(), hasher);
+    let grace = stored.users.show("grace").await.expect("found");
+    let (password, _) = passwords.set_temporary(&grace, START).await.expect("set");
+    let shown = async |password: &str| {
+        let answer = stored.fixture.browser().sign_in("grace", password).await;
+        assert!(answer.0.headers().get("set-cookie").is_none(), "no session");
+        answer.text().replace(&answer.hidden(), "?")
+    };
+    let wrong = shown("wrong").await;
+    assert_ne!(shown(password.expose()).await, wrong, "it is known that the password is right");
+    stored.fixture.clock.advance(Duration::from_secs(7 * 86_400 - 1));
+    assert_ne!(shown(password.expose()).await, shown("wrong").await);
+    stored.fixture.clock.advance(Duration::from_secs(1));
+    assert_eq!(shown(password.expose()).await, shown("wrong").await, "pool §2.4: no different");
 }
