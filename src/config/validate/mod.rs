@@ -36,6 +36,7 @@ mod shared_session;
 mod static_files;
 mod stickiness;
 mod target_group;
+mod texts;
 mod tls;
 mod traces;
 mod transforms;

@@ -1,32 +1,30 @@
 //! `pages`.
 
-use std::collections::BTreeMap;
-
 use crate::config::document::findings::{Findings, Reported};
-use crate::config::document::parse;
 use crate::config::document::path::{Path, Step};
-use crate::config::document::scalar::Environment;
-use crate::config::document::suggest;
 use crate::config::document::tree::{Node, Value};
 use crate::config::raw::pages as written;
 use crate::config::validate::context::Context;
+use crate::config::validate::texts::{self, Book};
 use crate::page::color::{Color, Colors, Role, Scheme};
-use crate::page::language;
 use crate::page::logo::{self, Logo};
 use crate::page::placeholder;
 use crate::page::settings::Settings;
-use crate::page::translation::{Translation, built_in, english};
+use crate::page::translation::{built_in, english};
 
 /// Maximum length of the title, in bytes.
 const TITLE_LENGTH_MAX: usize = 100;
 /// Maximum length of one text, in bytes.
 const TEXT_LENGTH_MAX: usize = 2000;
-/// Maximum size of a file with texts.
-const TEXTS_BYTES_MAX: u64 = 256 * 1024;
-/// Maximum number of languages, with those that are compiled in.
-const LANGUAGES_MAX: usize = 50;
-/// Missing texts that a message names. The others are counted.
-const MISSING_NAMED_MAX: usize = 10;
+
+/// The texts of pages.
+const BOOK: Book = Book {
+    built_in,
+    is_key: |key| english().find(key).is_some(),
+    wrong,
+    example: "sign_in.title: \"Welcome\"",
+    command: "vestibule texts",
+};
 
 pub(super) fn pages(raw: Option<&written::Pages>, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
     let Some(raw) = raw else { return Ok(Settings::default()) };
@@ -35,7 +33,7 @@ pub(super) fn pages(raw: Option<&written::Pages>, at: &Path, context: &mut Conte
     let (logo, logo_dark) = (image(raw.logo.as_ref(), "logo"), image(raw.logo_dark.as_ref(), "logo_dark"));
     let colors = colors(raw.colors.as_ref(), Scheme::Light, &at.key("colors"), context);
     let colors_dark = self::colors(raw.colors_dark.as_ref(), Scheme::Dark, &at.key("colors_dark"), context);
-    let translations = translations(&raw.texts, &at.key("texts"), context);
+    let translations = texts::translations(&BOOK, &raw.texts, &at.key("texts"), context);
     Ok(Settings {
         title: title?,
         logo: logo?,
@@ -139,106 +137,13 @@ fn contrasts(colors: &Colors, scheme: Scheme, at: &Path, found: &mut Findings) {
     }
 }
 
-fn translations(
-    raw: &BTreeMap<String, String>,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<Vec<Translation>, Reported> {
-    let mut translations = built_in().to_vec();
-    let mut result = Ok(());
-    for (tag, file) in raw {
-        let at = at.key(tag);
-        if !language::is_tag(tag) {
-            let problem = context.found.problem_at_key(&at, format!("`{tag}` is not a language tag"));
-            result = Err(problem.hint("write the code of the language: `de`, `fr` or `pt-BR`").reported());
-            continue;
-        }
-        if translations.len() >= LANGUAGES_MAX {
-            let problem = context.found.problem_at_key(&at, format!("more than {LANGUAGES_MAX} languages"));
-            result = Err(problem.reported());
-            continue;
-        }
-        let known = translations.iter_mut().find(|translation| translation.tag().eq_ignore_ascii_case(tag));
-        let checked = match known {
-            Some(translation) => texts(file, translation, &at, context),
-            None => {
-                let mut translation = language::wider(tag, &translations)
-                    .map_or_else(|| Translation::new(tag, BTreeMap::new()), |wider| wider.for_tag(tag));
-                let checked = texts(file, &mut translation, &at, context)
-                    .and_then(|()| complete(&translation, file, &at, context));
-                translations.push(translation);
-                checked
-            }
-        };
-        result = result.and(checked);
-    }
-    result.map(|()| translations)
-}
-
-/// Reads a file with texts into a translation.
-fn texts(file: &str, into: &mut Translation, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
-    let path = context.source.resolve(file);
-    let found = &mut context.found;
-    let bytes = match context.source.files.read(&path, TEXTS_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) => return found.problem(at, format!("`{}` cannot be read: {error}", path.display())).fail(),
-    };
-    let Ok(text) = String::from_utf8(bytes) else {
-        let message = format!("`{}` is not UTF-8", path.display());
-        return found.problem(at, message).fail();
-    };
-    let mut inner = Findings::default();
-    let parsed = parse::parse(&text, &Environment::Given(BTreeMap::new()), &mut inner);
-    if let Ok(parsed) = &parsed {
-        if !matches!(parsed.root.value, Value::Mapping(_)) {
-            let _ = inner.problem(&Path::default(), "the file must have keys and texts: `sign_in.title: \"Welcome\"`");
-        }
-        for entry in parsed.root.entries() {
-            let key_at = Path::default().key(&entry.key);
-            match (&entry.value.value, english().find(&entry.key)) {
-                (_, None) => {
-                    let hint = suggest::hint(&entry.key, english().keys());
-                    let _ = inner.problem_at_key(&key_at, format!("there is no text `{}`", entry.key)).maybe_hint(hint);
-                }
-                (Value::String(text), Some(usual)) => match wrong(text, usual) {
-                    Some(message) => drop(inner.problem(&key_at, message)),
-                    None => into.set(&entry.key, text),
-                },
-                _ => drop(inner.problem(&key_at, format!("`{}` must be text, in quotes", entry.key))),
-            }
-        }
-    }
-    // The place of a problem is in the other file, so it is part of the message.
-    for problem in inner.located(parsed.as_ref().ok().map(|parsed| &parsed.root)) {
-        let start = problem.span.map_or(0, |span| span.start);
-        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-        found.problem(at, format!("{}:{line}: {}", path.display(), problem.message)).maybe_hint(problem.hint);
-    }
-    found.concern(at).map_or(Ok(()), Err)
-}
-
-/// Why a text cannot be in the place of `usual`.
-fn wrong(text: &str, usual: &str) -> Option<String> {
+/// Why a text of a page cannot be in the place of the English one.
+fn wrong(key: &str, text: &str) -> Option<String> {
+    let usual = english().find(key).unwrap_or_default();
     if text.trim().is_empty() || text.len() > TEXT_LENGTH_MAX {
         return Some(format!("a text must have 1 to {TEXT_LENGTH_MAX} bytes"));
     }
     let known = placeholder::names(usual);
     let unknown = placeholder::names(text).into_iter().find(|name| !known.contains(name))?;
     Some(format!("there is no `{{{unknown}}}` in this text; in English it is: {usual}"))
-}
-
-/// A language that is not compiled in must have every text.
-fn complete(translation: &Translation, file: &str, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
-    let missing: Vec<_> = english().keys().filter(|key| translation.find(key).is_none()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<_> = missing.iter().take(MISSING_NAMED_MAX).map(|key| format!("`{key}`")).collect();
-    let more = match missing.len() - named.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let message = format!("`{file}` lacks these texts: {}{more}", named.join(", "));
-    let hint = "a new language needs every text: `vestibule texts > FILE` writes a file with all of them in English";
-    context.found.problem(at, message).hint(hint).fail()
 }
