@@ -266,6 +266,11 @@ impl Control {
         make()
     }
 
+    /// Tells work when to stop, and lets shutdown wait for it. `None` once nothing is begun any more.
+    pub(crate) fn draining(&self) -> Option<Draining> {
+        self.spawner.draining()
+    }
+
     /// Runs `work` on the control runtime without waiting for it.
     pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
         let held = self.spawner.held.upgrade();

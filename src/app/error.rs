@@ -42,6 +42,9 @@ pub enum Error {
     /// The keys of a user pool cannot be read or made.
     #[error("the keys of the user pool `{pool}` cannot be used: {error}")]
     PoolKeys { pool: String, error: String },
+    /// The client for a mail server or SMS gateway cannot be set up.
+    #[error("user pool `{pool}`: the client for the server of messages cannot be set up")]
+    Courier { pool: String, source: BoxError },
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: BoxError },

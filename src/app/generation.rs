@@ -24,6 +24,7 @@ use crate::action::worker::Worker;
 use crate::admin;
 use crate::app::chains::{Actions, Chains};
 use crate::app::error::Error;
+use crate::app::pool_tasks::PoolWork;
 use crate::app::process::Process;
 use crate::app::providers::Providers;
 use crate::certificate::acme;
@@ -66,6 +67,8 @@ pub(crate) struct Generation {
     pub(crate) watch: bool,
     /// For which names certificates are obtained.
     pub(crate) acme: Option<acme::settings::Settings>,
+    /// What user pools do besides answering requests.
+    pub(crate) pool_work: Vec<PoolWork>,
     groups: Vec<Arc<TargetGroup>>,
     /// What some `forward` actions need, by their place.
     extras: Vec<Arc<Extras>>,
@@ -133,7 +136,8 @@ impl Generation {
     pub(crate) fn new(config: Config, process: &Process) -> Result<Self, Error> {
         let Process { clock, registry, control, .. } = process;
         let pages = Arc::new(Pages::new(config.pages));
-        let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
+        let mut providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
+        let pool_work = providers.take_pool_work();
         let session = config.session.clone();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| TargetGroup::new(group, &process.targets)).collect();
@@ -197,6 +201,7 @@ impl Generation {
             admin: config.admin,
             watch: config.watch,
             acme: config.acme,
+            pool_work,
             groups,
             extras,
             sites,

@@ -13,6 +13,7 @@ pub(crate) mod fuzz;
 mod generation;
 mod kept;
 mod listening;
+mod pool_tasks;
 mod process;
 mod providers;
 mod reload;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::action::authenticate::ProcessState;
 use crate::app::kept::Kept;
+use crate::app::pool_tasks::PoolTasks;
 use crate::app::traces::Traces;
 use crate::certificate::acme::renewal::Renewal;
 use crate::clock::Clock;
@@ -44,6 +45,8 @@ pub(crate) struct Process {
     pub(crate) databases: Kept<PathBuf, Database>,
     /// What publishes endings from a database: by its file, the pool, and the issuer of the pool.
     pub(crate) ending_readers: Kept<(PathBuf, Arc<str>, String), EndingReader>,
+    /// What sends the messages of user pools, and deletes what has expired.
+    pub(crate) pool_tasks: PoolTasks,
     /// Who else may have them open.
     pub(crate) others: Others,
     /// Keys for TLS session tickets of listeners that name no files, and what ACME has obtained.
@@ -104,6 +107,7 @@ impl Process {
             foreign: ForeignSockets::default(),
             databases: Kept::default(),
             ending_readers: Kept::default(),
+            pool_tasks: PoolTasks::default(),
             others: Others::Nobody,
             policies: Kept::default(),
             cookie_names: Mutex::default(),

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::action::authenticate::paths::Paths;
 use crate::app::error::Error;
+use crate::app::pool_tasks::PoolWork;
 use crate::app::process::Process;
 use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
@@ -29,7 +30,7 @@ use crate::user_pool::endings::reader::EndingReader;
 use crate::user_pool::keys::tending::StoredKeys;
 use crate::user_pool::keys::{KeyRing, Keys};
 use crate::user_pool::settings::{ClientSettings, Pkce, Settings as PoolSettings, Store};
-use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool};
+use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool, background};
 
 /// How long a client may take to answer to a logout token.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +49,7 @@ pub(crate) struct Provider {
 pub(crate) struct Providers {
     oidc: BTreeMap<Arc<str>, Provider>,
     user_pools: BTreeMap<Arc<str>, (Provider, Arc<UserPool>)>,
+    pool_work: Vec<PoolWork>,
 }
 
 impl Providers {
@@ -73,13 +75,14 @@ impl Providers {
             })?;
             oidc.insert(name, Provider { client, logout });
         }
-        let mut user_pools = BTreeMap::new();
+        let (mut user_pools, mut pool_work) = (BTreeMap::new(), Vec::new());
         for pool in pools {
             let stored = pool.settings.store.as_ref().map(|store| stored(store, &pool.settings.name, process));
-            let name = Arc::clone(&pool.settings.name);
-            user_pools.insert(name, embedded(pool, stored.transpose()?, paths, pages, process)?);
+            let (name, stored) = (Arc::clone(&pool.settings.name), stored.transpose()?);
+            pool_work.extend(work(&pool.settings, stored.as_ref(), process)?);
+            user_pools.insert(name, embedded(pool, stored, paths, pages, process)?);
         }
-        Ok(Self { oidc, user_pools })
+        Ok(Self { oidc, user_pools, pool_work })
     }
 
     /// The clients of all external providers.
@@ -95,6 +98,11 @@ impl Providers {
     /// A pool of `user_pools` as a provider.
     pub(crate) fn user_pool(&self, name: &str) -> Provider {
         self.user_pools[name].0.clone()
+    }
+
+    /// What the pools do besides answering requests. To be taken once.
+    pub(crate) fn take_pool_work(&mut self) -> Vec<PoolWork> {
+        std::mem::take(&mut self.pool_work)
     }
 
     /// All pools, to be served on their hosts.
@@ -171,6 +179,23 @@ fn reader(
         Ok::<_, OpenError>(reader)
     });
     started.map_err(|source| Error::Store { pool: pool.to_string(), source: Box::new(source) })
+}
+
+/// What a pool with a database does besides answering requests.
+fn work(settings: &PoolSettings, stored: Option<&StoredUsers>, process: &Process) -> Result<Option<PoolWork>, Error> {
+    let Process { clock, registry, control, .. } = process;
+    let issuer = issuer(settings).to_owned();
+    let memory = process.pool_memory(&issuer);
+    let failed = |source| Error::Courier { pool: settings.name.to_string(), source };
+    let dispatch =
+        control.enter(|| background::dispatch(settings, &memory, stored, clock, registry)).map_err(failed)?;
+    let added = Arc::clone(&memory.messages_added);
+    Ok(dispatch.map(|dispatch| PoolWork { issuer, dispatch: Arc::new(dispatch), added }))
+}
+
+/// What a pool and its memory are found by.
+fn issuer(settings: &PoolSettings) -> &str {
+    settings.issuer.as_str().trim_end_matches('/')
 }
 
 fn embedded(

@@ -200,6 +200,7 @@ impl Reloader {
         drop(inherited);
         process.renewal.adopt(generation.acme.clone());
         generation.is_in_force(process.clock.now());
+        process.pool_tasks.adopt(&generation.pool_work, &process.control, &vitals);
         adopt(&generation, change, &mut running.open, &inboxes, &process);
         let addresses = StdMutex::new(addresses(&generation, &running.open));
         let (in_force, running) = (ArcSwap::new(generation), Mutex::new(running));
@@ -378,6 +379,7 @@ impl Reloader {
             }
         }
         self.process.renewal.adopt(generation.acme.clone());
+        self.process.pool_tasks.adopt(&generation.pool_work, &self.process.control, &self.vitals);
         let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes, &self.process);
         {
             let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);

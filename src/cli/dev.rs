@@ -17,15 +17,24 @@ use crate::cli::files;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::Source;
-use crate::config::{Attempt, MissingKeys};
+use crate::config::{Attempt, Config, MissingKeys};
 use crate::crypto::octets;
 use crate::secret::Secret;
 use crate::telemetry::logging;
 use crate::user_pool::credential::password;
+use crate::user_pool::messages::settings::{MailBy, Sms, SmsBy};
 
 const TEMPLATE: &str = include_str!("../../config/dev.yaml");
 const USERNAME: &str = "demo";
 const PASSWORD_FILE: &str = "demo-password";
+
+/// Has the pools print on the terminal what they would send.
+fn print_messages(config: &mut Config) {
+    for pool in &mut config.user_pools {
+        pool.settings.messages.mail = Some(MailBy::Console);
+        pool.settings.messages.sms = Some(Sms { by: SmsBy::Console, prefixes: Vec::new(), roots: Vec::new() });
+    }
+}
 
 /// Says what helps where the port is taken. The configuration is not the user's, so its words are of no help here.
 fn used_port(error: app::Error, port: u16) -> anyhow::Error {
@@ -77,10 +86,11 @@ impl Dev {
             ("UPSTREAM", &upstream),
             ("ADMIN", "127.0.0.1:0"),
         ]);
-        let config = match config::load(&source, MissingKeys::Make) {
+        let mut config = match config::load(&source, MissingKeys::Make) {
             Ok(config) => config,
             Err(diagnostics) => bail!("{diagnostics}"),
         };
+        print_messages(&mut config);
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;
         let load = Box::new(|| Attempt::impossible("vestibule dev", "`dev` makes its configuration when it starts"));

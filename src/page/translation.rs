@@ -93,8 +93,8 @@ impl Translation {
     }
 }
 
-/// Reads a file of `texts/`. Each line is empty, a comment, or a key and a text as in JSON. That is YAML too.
-fn compiled_in((tag, file): (&str, &'static str)) -> Translation {
+/// Reads a file that is compiled in. Each line is empty, a comment, or a key and a text as in JSON. That is YAML too.
+pub(crate) fn compiled_in((tag, file): (&str, &'static str)) -> Translation {
     let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let pair = |line: &str| {
         let (key, text) = line.split_once(": ")?;

@@ -3,10 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::identity::endings::Endings;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::credential::hasher::Hashing;
 use crate::user_pool::endings::declared::Declared;
+use crate::user_pool::messages::courier::console::Console;
+use crate::user_pool::messages::limits::Visitors;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::GrantMemory;
 use crate::user_pool::rate_limit::{Buckets, Limit};
@@ -47,6 +51,12 @@ pub(crate) struct PoolMemory {
     pub(super) risk: Arc<Risk>,
     /// Passwords that are being hashed.
     pub(super) hashing: Hashing,
+    /// Wakes the task that sends messages.
+    pub(crate) messages_added: Arc<Notify>,
+    /// What visitors have asked for within the last hour.
+    pub(crate) visitors: Arc<Visitors>,
+    /// Messages that `vestibule dev` has printed.
+    pub(super) console: Console,
     /// Mistakes of relying parties that were already logged.
     pub(super) logged: Arc<LoggedNames>,
 }
@@ -63,6 +73,9 @@ impl Default for PoolMemory {
             secrets: Arc::new(SecretLimits::new()),
             risk: Arc::new(Risk::new()),
             hashing: Hashing::default(),
+            messages_added: Arc::default(),
+            visitors: Arc::default(),
+            console: Console::default(),
             logged: Arc::default(),
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;
 
+pub(crate) mod background;
 mod client_options;
 pub(crate) mod factors;
 mod failures;
@@ -20,7 +21,6 @@ mod issued;
 mod logouts;
 pub(crate) mod management;
 mod memory;
-#[expect(dead_code, reason = "sign-up and second factors are about to call it")]
 pub(crate) mod messages;
 mod metrics;
 mod oauth;

@@ -14,6 +14,7 @@ use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::settings::Settings as DirectoryRules;
 use crate::user_pool::factors;
+use crate::user_pool::messages;
 
 /// One pool: an OpenID provider with its users and app clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) store: Option<Store>,
     /// Which passwords the users of `store` may choose.
     pub(crate) password_policy: PasswordPolicy,
+    /// How messages are sent to users.
+    pub(crate) messages: messages::settings::Settings,
     pub(crate) clients: Vec<ClientSettings>,
     /// Second factors.
     pub(crate) mfa: factors::settings::Settings,

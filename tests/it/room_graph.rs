@@ -143,7 +143,7 @@ const USER_POOL: &[(&str, &str)] = &[
     // Failures are counted by user name, in the one spelling that the directory gives it (attacks U-04).
     ("risk", "directory"),
     // A message names the code that it carries, so that a code that was replaced is not sent.
-    ("messages", "verification"),
+    ("messages", "directory verification"),
     ("verification", ""),
     ("directory", ""),
 ];

@@ -7,6 +7,7 @@ mod list;
 mod output;
 mod password;
 mod stored;
+mod test_message;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ pub(crate) enum Users {
     /// to avoid that, read it with `read -s PASSWORD` in the shell first.
     Hash,
     BreachList(breach_list::BreachListCommand),
+    TestMessage(test_message::TestMessage),
     #[command(flatten)]
     Stored(stored::Stored),
 }
@@ -36,6 +38,7 @@ impl Users {
                 Ok(ExitCode::SUCCESS)
             }
             Self::BreachList(command) => command.run(),
+            Self::TestMessage(command) => command.run(),
             Self::Stored(command) => command.run(),
         }
     }

@@ -17,9 +17,10 @@ use crate::database::{Database, Others};
 use crate::user_pool::credential::hasher::{Hasher, Hashing, costs};
 use crate::user_pool::management::sessions::Which;
 use crate::user_pool::management::{Group, Management, NewUser};
+use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::passwords::Passwords;
 use crate::user_pool::settings::Settings;
-use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
+use crate::user_pool::{MIGRATIONS, PoolMemory, Records, StoredUsers};
 
 /// What to do, and where.
 #[derive(Debug, clap::Subcommand)]
@@ -226,13 +227,13 @@ pub(crate) enum Stored {
 pub(crate) struct Of {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     /// The name of the pool in `user_pools`. Not needed if only one pool has a `store`.
     #[arg(long, value_name = "NAME")]
-    pool: Option<String>,
+    pub(super) pool: Option<String>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// `name=value`.
@@ -244,14 +245,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Stored {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let of = self.of();
-        let loaded = Source::read(&of.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
-        let config = match loaded {
-            Ok(config) => config,
-            Err(diagnostics) => {
-                eprintln!("{}", for_stderr(&diagnostics));
-                return Ok(ExitCode::FAILURE);
-            }
-        };
+        let Some(config) = load(of) else { return Ok(ExitCode::FAILURE) };
         let now = Clock::system().now();
         let (settings, stored) = open(&config, of.pool.as_deref(), now)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -262,6 +256,7 @@ impl Stored {
                 // One password is hashed at a time: a command has one.
                 let hasher = Hasher::new(1, costs([]), Hashing::default());
                 let passwords = Passwords::new(stored.clone(), settings.password_policy.clone(), hasher);
+                let passwords = passwords.telling(Outgoing::new(settings, &PoolMemory::default()));
                 let users = Management::new(stored).with_rules(Arc::clone(&settings.directory));
                 runtime.block_on(self.act(&users, &passwords, now))?
             }
@@ -390,23 +385,37 @@ impl Stored {
     }
 }
 
-/// Opens the database of the pool.
-fn open<'c>(
-    config: &'c config::Config,
-    name: Option<&str>,
-    now: Timestamp,
-) -> anyhow::Result<(&'c Settings, StoredUsers)> {
+/// Loads the configuration. If it is not valid, prints why, and returns `None`.
+pub(super) fn load(of: &Of) -> Option<config::Config> {
+    let loaded = Source::read(&of.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
+    if let Err(diagnostics) = &loaded {
+        eprintln!("{}", for_stderr(diagnostics));
+    }
+    loaded.ok()
+}
+
+/// The pool of this name, or the only one with a database.
+pub(super) fn pool<'c>(config: &'c config::Config, name: Option<&str>) -> anyhow::Result<&'c Settings> {
     let stored = config.user_pools.iter().filter(|pool| pool.settings.store.is_some());
     let pools: Vec<_> = stored.filter(|pool| name.is_none_or(|name| *pool.settings.name == *name)).collect();
-    let pool = match (&pools[..], name) {
-        ([pool], _) => &pool.settings,
+    match (&pools[..], name) {
+        ([pool], _) => Ok(&pool.settings),
         ([], Some(name)) => bail!("no pool `{name}` with a `store` is in `user_pools`"),
         ([], None) => bail!("no pool of `user_pools` has a `store`: its users are in the configuration file"),
         (several, _) => {
             let names: Vec<_> = several.iter().map(|pool| &*pool.settings.name).collect();
             bail!("several pools have a `store`: name one of them with --pool: {}", names.join(", "))
         }
-    };
+    }
+}
+
+/// Opens the database of the pool.
+fn open<'c>(
+    config: &'c config::Config,
+    name: Option<&str>,
+    now: Timestamp,
+) -> anyhow::Result<(&'c Settings, StoredUsers)> {
+    let pool = pool(config, name)?;
     let store = pool.store.as_ref().context("the pool has a store")?;
     let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
     database.unlock(&store.vault)?;

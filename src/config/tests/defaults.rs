@@ -53,6 +53,8 @@ fn base() -> Json {
         "user_pools": { "staff": {
             "issuer": "https://login.example.org", "signing_key_file": "pool-key", "applications": ["https://app.example.com"],
             "store": { "sqlite": "people.db", "key_files": ["session-key-2"] }, "password_policy": {}, "mfa": {},
+            "mail": { "smtp": "smtps://mail.company.com", "from": "a@company.com" }, "messages": { "limits": {} },
+            "sms": { "twilio": { "account_sid": "AC1", "auth_token_file": "secret", "from": "a" }, "prefixes": ["+49"] },
             "clients": [{ "client_id": "wiki", "client_secret_file": "secret", "redirect_uris": ["https://wiki.example.com/cb"] }],
         } },
         "target_groups": { "app": { "targets": ["127.0.0.1:3000"], "health_check": {}, "stickiness": { "type": "lb_cookie" } }, "tls": { "targets": [{ "address": "127.0.0.1:3001" }], "protocol": "https" } },

@@ -13,6 +13,7 @@ mod forwards;
 mod health_check;
 mod keys;
 mod listeners;
+mod messages;
 mod names;
 mod pages;
 mod password_policy;

@@ -18,7 +18,9 @@ use crate::user_pool::directory::name::{NEW_NAME_MAX, UserName};
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::settings::{Alias, Settings, Usernames};
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::messages::queue;
 use crate::user_pool::passwords::FirstPassword;
+use crate::user_pool::verification::code;
 
 /// Maximum length of the name of a group, in characters.
 pub(super) const GROUP_NAME_MAX: usize = 128;
@@ -302,6 +304,8 @@ impl Management {
     pub(crate) async fn delete(&self, who: &str, now: Timestamp) -> Result<(), Error> {
         self.change(who, move |records, on, user| {
             factors::forget(on, &records.pool, &user.subject)?;
+            code::forget(on, &records.pool, &user.subject)?;
+            queue::forget(on, &records.pool, &user.subject)?;
             records.delete(on, &user.subject, now)
         })
         .await

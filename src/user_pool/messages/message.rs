@@ -58,6 +58,7 @@ pub(crate) enum Content {
     /// A code. The message is not sent any more when the code is not valid any more.
     Code(OneTimeCode),
     /// A password that must be changed at the first sign-in.
+    #[expect(dead_code, reason = "administrators are about to invite users")]
     TemporaryPassword { password: Secret<String>, expires_at: Timestamp },
 }
 
@@ -97,6 +98,20 @@ impl Message {
 }
 
 impl Kind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::AddressChanged,
+        Self::AddressTaken,
+        Self::FactorAdded,
+        Self::FactorRemoved,
+        Self::Invitation,
+        Self::PasswordChanged,
+        Self::Reset,
+        Self::SecondFactor,
+        Self::SignIn,
+        Self::Verification,
+    ];
+
     /// As in the database, in the names of templates, in webhooks and logs.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -112,6 +127,35 @@ impl Kind {
             Self::Verification => "verification",
         }
     }
+
+    /// The kind with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// What its texts have to contain.
+    pub(crate) const fn brings(self) -> Brings {
+        match self {
+            Self::Invitation | Self::Reset | Self::SecondFactor | Self::SignIn => Brings::Secret,
+            Self::Verification => Brings::SecretOrLink,
+            Self::AddressChanged
+            | Self::AddressTaken
+            | Self::FactorAdded
+            | Self::FactorRemoved
+            | Self::PasswordChanged => Brings::Nothing,
+        }
+    }
+}
+
+/// What a message brings, so that a text without it would be of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brings {
+    /// It is a notice.
+    Nothing,
+    /// A code or temporary password.
+    Secret,
+    /// A code, or a link that has it.
+    SecretOrLink,
 }
 
 impl Medium {
@@ -121,5 +165,10 @@ impl Medium {
             Self::Email => "email",
             Self::Sms => "sms",
         }
+    }
+
+    /// The medium with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Email, Self::Sms].into_iter().find(|medium| medium.as_str() == name)
     }
 }

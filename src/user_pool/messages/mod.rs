@@ -4,5 +4,18 @@
 //! somebody waits for an answer, so neither a slow mail server nor the absence of a user can be seen in the time that it takes (pool §5.3). Start at
 //! [`message::Message`] and [`outbox::Messages::enqueue`].
 
+pub(crate) mod courier;
+pub(crate) mod dispatch;
+#[expect(dead_code, reason = "sign-up and second factors are about to call it")]
+pub(crate) mod limits;
 pub(crate) mod message;
+pub(crate) mod metrics;
 pub(crate) mod outbox;
+#[cfg_attr(not(test), expect(dead_code, reason = "sign-up and second factors are about to call it"))]
+pub(crate) mod outgoing;
+pub(crate) mod queue;
+pub(crate) mod render;
+pub(crate) mod settings;
+pub(crate) mod template;
+pub(crate) mod texts;
+pub(crate) mod way;

@@ -78,7 +78,8 @@ impl Messages {
     }
 }
 
-fn place<'p>(row: &'p [&'p str]) -> Place<'p> {
+/// Where the encrypted part of a message is. `row` is the pool and the ID of the message.
+pub(super) fn place<'p>(row: &'p [&'p str]) -> Place<'p> {
     Place { table: "outbox", column: "sealed", row }
 }
 

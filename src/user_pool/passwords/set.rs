@@ -11,6 +11,8 @@ use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::record::{Record, Records};
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::messages::message::Kind;
+use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::passwords::history::{self, Before};
 
 /// Attributes with names that do not belong into a password.
@@ -22,6 +24,8 @@ pub(crate) struct Passwords {
     pub(super) stored: StoredUsers,
     pub(super) policy: PasswordPolicy,
     pub(super) hasher: Hasher,
+    /// What tells users of a new password.
+    outgoing: Option<Outgoing>,
 }
 
 /// Why a password is not set. Nothing has changed.
@@ -98,7 +102,12 @@ pub(crate) struct WasSet {
 impl Passwords {
     /// Of the users of this database.
     pub(crate) fn new(stored: StoredUsers, policy: PasswordPolicy, hasher: Hasher) -> Self {
-        Self { stored, policy, hasher }
+        Self { stored, policy, hasher, outgoing: None }
+    }
+
+    /// The same, and [`set`](Self::set) tells users by a message.
+    pub(crate) fn telling(self, outgoing: Option<Outgoing>) -> Self {
+        Self { outgoing, ..self }
     }
 
     /// Judges and hashes a new password of this user, as the database had the user a moment ago. The user is confirmed with one that stays
@@ -130,7 +139,7 @@ impl Passwords {
         })
     }
 
-    /// Judges, hashes and sets a new password of this user.
+    /// Judges, hashes and sets a new password of this user, and tells the user.
     ///
     /// # Errors
     ///
@@ -143,7 +152,15 @@ impl Passwords {
         now: Timestamp,
     ) -> Result<WasSet, Error> {
         let new = self.prepare(user, password, lasting).await?;
-        self.stored.database.write(move |on| new.set(on, now)).await?.ok_or(Error::Changed)
+        let (outgoing, user) = (self.outgoing.clone(), user.clone());
+        let set = self.stored.database.write(move |on| {
+            let set = new.set(on, now)?;
+            if let (Some(_), Some(outgoing)) = (set, outgoing) {
+                outgoing.notify(on, Kind::PasswordChanged, &user, now)?;
+            }
+            Ok(set)
+        });
+        set.await?.ok_or(Error::Changed)
     }
 
     /// Whether the user has this password, or has had it among the last ones. A temporary password does not count: it may be kept (pool §2.4).

@@ -90,6 +90,7 @@ fn settings() -> Settings {
         ],
         directory: Arc::default(),
         store: None,
+        messages: crate::user_pool::messages::settings::Settings::default(),
         clients: vec![
             ClientSettings {
                 client_id: "dashboard".into(),

@@ -44,4 +44,17 @@ CREATE TABLE outbox (
 ) STRICT;
 
 CREATE INDEX outbox_by_time ON outbox (pool, next_at) WHERE dead_at IS NULL;
+CREATE INDEX outbox_by_user ON outbox (pool, sub) WHERE sub IS NOT NULL;
 CREATE INDEX outbox_by_death ON outbox (pool, dead_at) WHERE dead_at IS NOT NULL;
+
+-- How many messages went where: a bucket for each destination, user, country and pool, as the time at which it is full again.
+CREATE TABLE message_limits (
+    pool TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    -- Destinations are keyed hashes.
+    of TEXT NOT NULL,
+    full_at INTEGER NOT NULL,
+    PRIMARY KEY (pool, kind, of)
+) STRICT;
+
+CREATE INDEX message_limits_by_time ON message_limits (pool, full_at);

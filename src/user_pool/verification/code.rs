@@ -191,16 +191,6 @@ impl Codes {
         Ok(if row.integer(0)? < WRONG_TRIES_MAX { Taken::Wrong } else { Taken::TooMany })
     }
 
-    /// Makes all codes of a user void, for example when the password has changed or the user is deleted.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) fn void_all(&self, on: &mut Transaction<'_>, subject: &str) -> Result<(), Error> {
-        on.execute("DELETE FROM codes WHERE pool = ?1 AND sub = ?2", &[Value::from(&*self.pool), subject.into()])
-            .map(drop)
-    }
-
     /// Whether the code with this name is still valid.
     ///
     /// # Errors
@@ -225,6 +215,25 @@ impl<'c> CodeOf<'c> {
     fn key(&self, pool: &'c str) -> [Value<'c>; 4] {
         self.row(pool).map(Value::from)
     }
+}
+
+/// Makes all codes of a user void, for example when the password has changed or the user is deleted.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) fn forget(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<(), Error> {
+    on.execute("DELETE FROM codes WHERE pool = ?1 AND sub = ?2", &[Value::from(pool), subject.into()]).map(drop)
+}
+
+/// Deletes at most `limit` codes that have expired. Returns how many.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) fn sweep(on: &mut Transaction<'_>, pool: &str, now: Timestamp, limit: i64) -> Result<usize, Error> {
+    let sql = "DELETE FROM codes WHERE pool = ?1 AND id IN (SELECT id FROM codes WHERE pool = ?1 AND expires_at <= ?2 LIMIT ?3)";
+    on.execute(sql, &[Value::from(pool), now.into(), limit.into()])
 }
 
 /// Six random digits, each number as likely as any other.

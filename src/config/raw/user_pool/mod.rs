@@ -1,6 +1,7 @@
 //! `user_pools`.
 
 pub(crate) mod directory;
+pub(crate) mod messages;
 pub(crate) mod mfa;
 pub(crate) mod password_policy;
 
@@ -59,6 +60,12 @@ pub(crate) struct UserPool {
     pub(crate) sign_in: Option<directory::SignIn>,
     /// Second factors. Without it, nobody is asked for one.
     pub(crate) mfa: Option<mfa::Mfa>,
+    /// The server that takes mails to users. Needs `store`.
+    pub(crate) mail: Option<messages::Mail>,
+    /// The gateway that takes SMS to users. Needs `store`.
+    pub(crate) sms: Option<messages::Sms>,
+    /// What messages to users say, and how many are sent. Needs `store`.
+    pub(crate) messages: Option<messages::Messages>,
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,

@@ -2,6 +2,7 @@
 
 mod client_options;
 mod directory;
+mod messages;
 mod mfa;
 mod password_policy;
 mod signing_keys;
@@ -69,6 +70,7 @@ pub(super) fn user_pool(
     let password_policy =
         password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
     let mfa = mfa::mfa(raw.mfa.as_ref(), raw.store.is_some(), &at.key("mfa"), context);
+    let messages = messages::messages(raw, at, context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
     let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
@@ -86,6 +88,7 @@ pub(super) fn user_pool(
         store: store?,
         password_policy: password_policy?,
         mfa: mfa?,
+        messages: messages?,
         clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,
