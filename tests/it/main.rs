@@ -82,6 +82,8 @@ mod login;
 mod logout;
 /// The Model Context Protocol, by its own client and server.
 mod mcp;
+/// Mails to users of a pool, through a mail server that nobody here wrote.
+mod messages;
 /// What the metrics count.
 mod metrics;
 /// What a team chooses about other sites.
