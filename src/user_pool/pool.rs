@@ -93,7 +93,7 @@ impl UserPool {
             sessions: Arc::clone(&sessions),
             keys,
             grants,
-            stored,
+            stored: stored.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
         };

@@ -49,6 +49,8 @@ fn ada(attributes: &[(&str, &str)]) -> Record {
         is_enabled: true,
         attributes: all,
         password_hash: None,
+        password_set_at: None,
+        temporary_until: None,
         epoch: 0,
         created_at: NOW,
         modified_at: NOW,
