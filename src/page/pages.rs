@@ -1,5 +1,7 @@
 //! Every page: a struct with what it shows, and a template in `templates/`.
 
+mod form;
+
 use std::sync::Arc;
 
 use crate::page::link::Link;
@@ -8,6 +10,8 @@ use crate::page::sentence::{Part, Sentence};
 use crate::page::site::View;
 use crate::page::text::Text;
 use askama::Template;
+
+pub(crate) use form::{Field, Form, Input, Label, Other};
 
 /// Says why a request is refused, and how to go on.
 #[derive(Debug, Template)]
@@ -115,6 +119,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) username: &'a str,
     /// Why the page is shown again.
     pub(crate) alert: Option<Sentence>,
+    /// Other ways: to sign up, or to choose another password.
+    pub(crate) links: &'a [Link],
 }
 
 impl SignIn<'_> {

@@ -103,8 +103,8 @@ impl<'p> View<'p> {
         &self.pages.settings.translations[self.at]
     }
 
-    /// The language tag, for `<html lang>`.
-    pub(super) fn language(self) -> &'p str {
+    /// The language tag, for `<html lang>` and for messages.
+    pub(crate) fn language(self) -> &'p str {
         self.translation().tag()
     }
 

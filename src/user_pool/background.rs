@@ -18,6 +18,7 @@ use crate::user_pool::messages::metrics::Metrics;
 use crate::user_pool::messages::queue::Queue;
 use crate::user_pool::messages::way::Way;
 use crate::user_pool::messages::{limits, queue};
+use crate::user_pool::self_service::sign_up;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::verification::code;
 
@@ -30,8 +31,12 @@ const BATCH: i64 = 500;
 type Sweep = fn(&mut Transaction<'_>, pool: &str, now: Timestamp, limit: i64) -> Result<usize, Error>;
 
 /// Every sweep, with its name in the log.
-const SWEEPS: &[(&str, Sweep)] =
-    &[("codes", code::sweep), ("messages that were given up", queue::sweep), ("limits of messages", limits::sweep)];
+const SWEEPS: &[(&str, Sweep)] = &[
+    ("codes", code::sweep),
+    ("users who have signed up and were never confirmed", sign_up::sweep),
+    ("messages that were given up", queue::sweep),
+    ("limits of messages", limits::sweep),
+];
 
 /// How the pool of these settings sends messages. `None` if it has no database. `memory` is that of the pool. Must be called in the context of the
 /// runtime on which the messages are sent.

@@ -33,6 +33,7 @@ mod routes;
 mod schema;
 mod seal;
 mod seen;
+pub(crate) mod self_service;
 mod shares;
 mod signin;
 #[expect(dead_code, reason = "sign-up and second factors are about to call it")]

@@ -30,6 +30,7 @@ use crate::user_pool::passwords::Passwords;
 use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
 use crate::user_pool::seal::Seal;
+use crate::user_pool::self_service::SelfService;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::second::Second;
 use crate::user_pool::signin::sso::Sessions;
@@ -83,6 +84,7 @@ impl UserPool {
             factors: Factors::new(Arc::clone(&settings.name), store.vault.clone()),
             settings: settings.mfa.clone(),
         });
+        let service = SelfService::new(&settings, memory, stored.as_ref());
         let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored.clone());
         let directory = Arc::new(directory.with_rules(Arc::clone(&settings.directory)));
         let parts = Parts {
@@ -113,6 +115,7 @@ impl UserPool {
             origin,
             provider: Arc::clone(&provider),
             sign_in,
+            service,
             sessions,
             seal,
             clock,
@@ -205,6 +208,19 @@ impl UserPool {
             Route::StepPage => self.ui.step_page(headers, &form).await,
             Route::StepForm => self.ui.step_form(headers, &form, caller.address()).await,
             Route::ConfirmForm => self.ui.confirm(headers, &form).await,
+            Route::SignUpPage => Ok(self.ui.sign_up_page(headers, &form)),
+            Route::SignUpForm => self.ui.sign_up(headers, &form, caller.address()).await,
+            Route::VerifyPage => Ok(self.ui.verify_page(headers, &form)),
+            Route::VerifyForm => self.ui.verify(headers, &form, caller.address()).await,
+            Route::ResendForm => self.ui.resend(headers, &form, caller.address()).await,
+            Route::ConfirmUserPage => Ok(self.ui.confirm_user_page(headers, &form)),
+            Route::ConfirmUserForm => self.ui.confirm_user(headers, &form, caller.address()).await,
+            Route::ForgotPasswordPage => Ok(self.ui.forgot_password_page(headers, &form)),
+            Route::ForgotPasswordForm => self.ui.forgot_password(headers, &form, caller.address()).await,
+            Route::ResetPasswordPage => Ok(self.ui.reset_password_page(headers, &form)),
+            Route::ResetPasswordForm => self.ui.reset_password(headers, &form, caller.address()).await,
+            Route::NewPasswordPage => Ok(self.ui.new_password_page(headers, &form)),
+            Route::NewPasswordForm => self.ui.new_password(headers, &form, caller.address()).await,
             Route::SignOutForm => self.ui.sign_out(headers, &form).await,
         };
         answered.unwrap_or_else(|error| {

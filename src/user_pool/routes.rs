@@ -31,6 +31,21 @@ pub(crate) const SIGN_OUT: &str = "/sign-out";
 /// The target of the form that asks whether a program may act as the user.
 pub(crate) const CONFIRM: &str = "/confirm";
 
+/// The page to sign up on, and the target of its form.
+pub(crate) const SIGN_UP: &str = "/signup";
+/// The page that takes the code of a sign-up, and the target of its form.
+pub(crate) const VERIFY: &str = "/verify";
+/// The target of the form that asks for another code.
+pub(crate) const RESEND: &str = "/resendcode";
+/// The link of a message that confirms a sign-up, and the target of its button.
+pub(crate) const CONFIRM_USER: &str = "/confirmUser";
+/// The page that sends a code for another password, and the target of its form.
+pub(crate) const FORGOT_PASSWORD: &str = "/forgotPassword";
+/// The page that takes that code and the password, and the target of its form.
+pub(crate) const RESET_PASSWORD: &str = "/confirmforgotPassword";
+/// The page on which a temporary password is changed, and the target of its form.
+pub(crate) const NEW_PASSWORD: &str = "/new-password";
+
 /// The endpoint or page of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -52,6 +67,19 @@ pub(crate) enum Route {
     StepForm,
     SignOutForm,
     ConfirmForm,
+    SignUpPage,
+    SignUpForm,
+    VerifyPage,
+    VerifyForm,
+    ResendForm,
+    ConfirmUserPage,
+    ConfirmUserForm,
+    ForgotPasswordPage,
+    ForgotPasswordForm,
+    ResetPasswordPage,
+    ResetPasswordForm,
+    NewPasswordPage,
+    NewPasswordForm,
 }
 
 /// Why no route matches a request.
@@ -87,6 +115,19 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         STEP => either(Route::StepPage, reads, "GET, HEAD, POST"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
         CONFIRM => either(Route::ConfirmForm, posts, "POST"),
+        SIGN_UP if posts => Ok(Route::SignUpForm),
+        SIGN_UP => either(Route::SignUpPage, reads, "GET, HEAD, POST"),
+        VERIFY if posts => Ok(Route::VerifyForm),
+        VERIFY => either(Route::VerifyPage, reads, "GET, HEAD, POST"),
+        RESEND => either(Route::ResendForm, posts, "POST"),
+        CONFIRM_USER if posts => Ok(Route::ConfirmUserForm),
+        CONFIRM_USER => either(Route::ConfirmUserPage, reads, "GET, HEAD, POST"),
+        FORGOT_PASSWORD if posts => Ok(Route::ForgotPasswordForm),
+        FORGOT_PASSWORD => either(Route::ForgotPasswordPage, reads, "GET, HEAD, POST"),
+        RESET_PASSWORD if posts => Ok(Route::ResetPasswordForm),
+        RESET_PASSWORD => either(Route::ResetPasswordPage, reads, "GET, HEAD, POST"),
+        NEW_PASSWORD if posts => Ok(Route::NewPasswordForm),
+        NEW_PASSWORD => either(Route::NewPasswordPage, reads, "GET, HEAD, POST"),
         _ => Err(NoRoute::Path),
     }
 }

@@ -19,6 +19,20 @@ pub(crate) enum Purpose {
     SignOut,
     /// The authorization request in the form that asks for a confirmation.
     Confirmation,
+    /// An authorization request, in links from one page of ours to another.
+    Request,
+    /// The page to sign up on.
+    SignUp,
+    /// The page that takes the code of a sign-up.
+    Verify,
+    /// The page of a link that confirms a sign-up.
+    ConfirmUser,
+    /// The page that sends a code for another password.
+    ForgotPassword,
+    /// The page that takes that code.
+    ResetPassword,
+    /// The page on which a temporary password is changed.
+    NewPassword,
     /// The result of a form, in the address of the page that shows it.
     FormResult,
     /// Why a form was refused, in the address of the page that says so.
@@ -67,6 +81,13 @@ impl Seal {
             Purpose::Step => "step",
             Purpose::SignOut => "sign-out",
             Purpose::Confirmation => "confirmation",
+            Purpose::Request => "request",
+            Purpose::SignUp => "sign-up",
+            Purpose::Verify => "verify",
+            Purpose::ConfirmUser => "confirm-user",
+            Purpose::ForgotPassword => "forgot-password",
+            Purpose::ResetPassword => "reset-password",
+            Purpose::NewPassword => "new-password",
             Purpose::FormResult => "form-result",
             Purpose::FormRefusal => "form-refusal",
             Purpose::SingleSignOn => "single-sign-on",

@@ -15,6 +15,7 @@ use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::settings::Settings as DirectoryRules;
 use crate::user_pool::factors;
 use crate::user_pool::messages;
+use crate::user_pool::self_service::settings::Settings as SelfServiceSettings;
 
 /// One pool: an OpenID provider with its users and app clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) users: Vec<UserSettings>,
     /// What users of the database have, and how they sign in.
     pub(crate) directory: Arc<DirectoryRules>,
+    /// What users of the database may do without an administrator.
+    pub(crate) self_service: Arc<SelfServiceSettings>,
     /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
     pub(crate) store: Option<Store>,
     /// Which passwords the users of `store` may choose.

@@ -135,10 +135,12 @@ const ADDED: &[(&str, &str, &str)] = &[
 const USER_POOL: &[(&str, &str)] = &[
     // Pages show whose session it is.
     // Pages show which second factors there are, and the seed of one that is set up.
-    ("hosted_ui", "credential directory factors oauth signin"),
+    ("hosted_ui", "credential directory factors messages oauth self_service signin"),
     ("oauth", "directory signin"),
     ("signin", "credential directory factors risk"),
     ("factors", "credential"),
+    // What users do without an administrator.
+    ("self_service", "credential directory messages verification"),
     ("credential", ""),
     // Failures are counted by user name, in the one spelling that the directory gives it (attacks U-04).
     ("risk", "directory"),

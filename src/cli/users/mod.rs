@@ -6,6 +6,7 @@ mod keys;
 mod list;
 mod output;
 mod password;
+mod resend;
 mod stored;
 mod test_message;
 
@@ -25,6 +26,7 @@ pub(crate) enum Users {
     /// to avoid that, read it with `read -s PASSWORD` in the shell first.
     Hash,
     BreachList(breach_list::BreachListCommand),
+    Resend(resend::Resend),
     TestMessage(test_message::TestMessage),
     #[command(flatten)]
     Stored(stored::Stored),
@@ -38,6 +40,7 @@ impl Users {
                 Ok(ExitCode::SUCCESS)
             }
             Self::BreachList(command) => command.run(),
+            Self::Resend(command) => command.run(),
             Self::TestMessage(command) => command.run(),
             Self::Stored(command) => command.run(),
         }

@@ -409,6 +409,14 @@ pub(super) fn pool<'c>(config: &'c config::Config, name: Option<&str>) -> anyhow
     }
 }
 
+/// The users of the pool, in its database.
+pub(super) fn users_of(pool: &Settings, now: Timestamp) -> anyhow::Result<StoredUsers> {
+    let store = pool.store.as_ref().context("the pool has a store")?;
+    let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
+    database.unlock(&store.vault)?;
+    Ok(StoredUsers { database: Arc::new(database), records: Records { pool: Arc::clone(&pool.name) } })
+}
+
 /// Opens the database of the pool.
 fn open<'c>(
     config: &'c config::Config,
@@ -416,9 +424,5 @@ fn open<'c>(
     now: Timestamp,
 ) -> anyhow::Result<(&'c Settings, StoredUsers)> {
     let pool = pool(config, name)?;
-    let store = pool.store.as_ref().context("the pool has a store")?;
-    let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
-    database.unlock(&store.vault)?;
-    let records = Records { pool: Arc::clone(&pool.name) };
-    Ok((pool, StoredUsers { database: Arc::new(database), records }))
+    Ok((pool, users_of(pool, now)?))
 }

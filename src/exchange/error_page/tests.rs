@@ -244,6 +244,18 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `sign_in.form_expired` | 403 | The sign-in page was open for more than 15 minutes |
 | `confirm.form_expired` | 403 | The page that asks whether a program may act as the user was open for more than 15 minutes |
 | `sign_out.form_expired` | 403 | The page that asks whether to sign out was open for more than 15 minutes |
+| `sign_up.domain` | 400 | The e-mail address is of no domain of `sign_up.allowed_domains` |
+| `sign_up.user_name` | 400 | The user name cannot be one, or looks like an alias of another user |
+| `sign_up.user_name_taken` | 409 | Another user has the user name or the `preferred_username` |
+| `form.incomplete` | 400 | A field of a form for a sign-up, a code or a password was empty |
+| `form.attribute` | 400 | An attribute is missing, or has not the form that it must have |
+| `form.password` | 400 | The policy of the pool refuses the password |
+| `form.too_many_attempts` | 429 | Too many such forms for this name or from this network within an hour |
+| `code.wrong` | 400 | The code is another one |
+| `code.too_many_tries` | 400 | The code was typed wrong five times, and counts no more |
+| `code.expired` | 400 | There is no code any more: it has expired, was replaced or was used |
+| `verify.address_taken` | 409 | Another user has confirmed the same address before |
+| `new_password.changed` | 409 | The temporary password was changed or replaced while the page was open |
 | `pool.not_found` | 404 | The path is unknown |
 | `pool.unavailable` | 503 | The database of the pool (`store`) fails; the log says why |
 | `pool.method_not_allowed` | 405 | The path does not support this method |

@@ -48,6 +48,14 @@ pub(crate) struct SignInName {
     address: String,
 }
 
+impl SignInName {
+    /// Only as an e-mail address that is somebody's, not as a user name.
+    pub(crate) fn by_address(self) -> Self {
+        let nobody = String::new();
+        Self { name: UserName::nobody(), phone_number: nobody.clone(), preferred_username: nobody, ..self }
+    }
+}
+
 impl Settings {
     /// What `name` may be in a pool with these settings.
     pub(crate) fn sign_in_name(&self, name: &UserName) -> SignInName {

@@ -56,6 +56,15 @@ pub(crate) enum Fault {
     Immutable(String),
 }
 
+impl Fault {
+    /// The name of the attribute.
+    pub(crate) fn attribute(&self) -> &str {
+        match self {
+            Self::Unknown(name) | Self::Immutable(name) | Self::Form { name, .. } | Self::Custom { name, .. } => name,
+        }
+    }
+}
+
 impl Attributes {
     /// Sets an attribute. An empty value removes it. An address that changes is not verified any more.
     ///
@@ -123,6 +132,13 @@ impl Attributes {
     pub(crate) fn is_verified(&self, address: &str) -> bool {
         let verdict = VERDICTS.iter().find(|(name, _)| *name == address);
         verdict.is_some_and(|(_, verdict)| self.get(verdict) == Some("true"))
+    }
+
+    /// Says that an address was verified.
+    pub(crate) fn verify(&mut self, address: &str) {
+        if let Some((_, verdict)) = VERDICTS.iter().find(|(name, _)| *name == address) {
+            self.0.insert((*verdict).to_owned(), "true".to_owned());
+        }
     }
 
     /// Takes it back that an address was verified.

@@ -95,6 +95,24 @@ impl Settings {
         }
         attributes.set_all(changes.filter(|(name, _)| !name.starts_with(PREFIX)))
     }
+
+    /// Gives a user attributes that are missing, also those that do not change afterwards.
+    ///
+    /// # Errors
+    ///
+    /// See [`Fault`].
+    pub(crate) fn complete<'a>(
+        &self,
+        attributes: &mut Attributes,
+        missing: impl IntoIterator<Item = (&'a str, &'a str), IntoIter: Clone>,
+    ) -> Result<(), Fault> {
+        self.set(attributes, missing, |_| true)
+    }
+
+    /// The required attributes that are not there.
+    pub(crate) fn missing<'s>(&'s self, attributes: &Attributes) -> Vec<&'s str> {
+        self.required.iter().map(String::as_str).filter(|name| attributes.get(name).is_none()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +168,14 @@ mod tests {
             Err(Fault::Unknown("custom:it".into())),
             "not past the settings"
         );
+    }
+
+    #[test]
+    fn required_attributes_that_are_missing_are_named() {
+        let settings = settings(Form::Boolean, true);
+        let with = |given: &[(&'static str, &'static str)]| settings.create(given.iter().copied()).expect("good");
+        assert_eq!(settings.missing(&with(&[])), ["email", "custom:it"]);
+        assert_eq!(settings.missing(&with(&[("email", "ada@example.com")])), ["custom:it"]);
+        assert!(settings.missing(&with(&[("email", "ada@example.com"), ("custom:it", "true")])).is_empty());
     }
 }

@@ -36,6 +36,14 @@ pub(crate) struct Record {
     pub(crate) groups: Vec<String>,
 }
 
+impl Record {
+    /// What the user is called in messages and on pages: the user name, or the address where users have no other name.
+    pub(crate) fn shown_name(&self) -> &str {
+        let is_nameless = self.username == self.subject;
+        self.attributes.get("email").filter(|_| is_nameless).unwrap_or(&self.username)
+    }
+}
+
 /// The rows of one pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Records {

@@ -92,6 +92,18 @@ impl Status {
             _ => Err(WrongState(self)),
         }
     }
+
+    /// The user has set a password with a code that was sent (pool §6.3).
+    ///
+    /// # Errors
+    ///
+    /// As of [`reset`](Self::reset).
+    pub(crate) const fn recovered(self) -> Result<Self, WrongState> {
+        match self {
+            Self::Confirmed | Self::ResetRequired => Ok(Self::Confirmed),
+            _ => Err(WrongState(self)),
+        }
+    }
 }
 
 impl FromStr for Status {
@@ -130,6 +142,7 @@ mod tests {
         check(Status::given_password, [confirmed, confirmed, confirmed, confirmed, None]);
         let forced = Some(Status::ForceChangePassword);
         check(Status::given_temporary_password, [forced, forced, forced, forced, None]);
+        check(Status::recovered, [None, confirmed, None, confirmed, None]);
         check(Status::reset, [None, Some(ResetRequired), None, Some(ResetRequired), None]);
     }
 

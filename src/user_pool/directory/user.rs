@@ -18,6 +18,7 @@ pub(crate) struct User {
     name: UserName,
     subject: String,
     preferred_username: String,
+    shown_name: String,
     password_hash: Option<Secret<String>>,
     fingerprint: String,
     first_auth_time: u64,
@@ -36,6 +37,7 @@ impl User {
             name: UserName::parse(&settings.username)?,
             subject: settings.subject,
             preferred_username: settings.username.trim().to_owned(),
+            shown_name: settings.username.trim().to_owned(),
             fingerprint: fingerprint(settings.password_hash.expose().as_bytes()),
             password_hash: Some(settings.password_hash),
             first_auth_time: 0,
@@ -49,7 +51,7 @@ impl User {
 
     /// A user of the database. `None` if the name is invalid; it was parsed before it was stored.
     pub(crate) fn stored(record: Record) -> Option<Self> {
-        let mut claims = record.attributes.claims();
+        let (mut claims, shown_name) = (record.attributes.claims(), record.shown_name().to_owned());
         // The name of the user is the claim, also if the attribute differs: rules and applications know users by it.
         claims.remove("preferred_username");
         if !record.groups.is_empty() {
@@ -59,6 +61,7 @@ impl User {
         let set_at = record.password_set_at.map_or(0, Timestamp::millis);
         Some(Self {
             name: UserName::parse(&record.username)?,
+            shown_name,
             subject: record.subject,
             preferred_username: record.username,
             fingerprint: fingerprint(format!("{} {set_at}", record.epoch).as_bytes()),
@@ -85,6 +88,11 @@ impl User {
     /// The name as written in the configuration, or as it was typed when the user was added.
     pub(crate) fn preferred_username(&self) -> &str {
         &self.preferred_username
+    }
+
+    /// What pages call the user: the name, or the address where users have no other name.
+    pub(crate) fn shown_name(&self) -> &str {
+        &self.shown_name
     }
 
     /// Argon2id, in PHC form, or the hash of another system. `None`: the user has no password.

@@ -51,7 +51,7 @@ impl HostedUi {
         let page = ConfirmPage {
             view,
             application: &application,
-            user: user.preferred_username(),
+            user: user.shown_name(),
             scopes: &scopes,
             resource: resource.as_deref(),
             action: routes::CONFIRM,

@@ -24,17 +24,17 @@ impl HostedUi {
         Ok(sealed(result::PARAMETER)
             .and_then(|sealed| self.form_result(headers, sealed, visitor.as_ref().map(|(session, _)| session)))
             .or_else(|| self.form_refusal(headers, sealed(result::REFUSAL)?))
-            .unwrap_or_else(|| self.start(headers, visitor.as_ref().map(|(_, user)| &**user))))
+            .unwrap_or_else(|| self.start(headers, form, visitor.as_ref().map(|(_, user)| &**user))))
     }
 
-    fn start(&self, headers: &HeaderMap, user: Option<&User>) -> WholeResponse {
+    fn start(&self, headers: &HeaderMap, form: &Form<'_>, user: Option<&User>) -> WholeResponse {
         match user {
             Some(user) => {
                 let applications = self.provider.applications();
-                let question = Question::SignedIn { user: user.preferred_username(), applications: &applications };
+                let question = Question::SignedIn { user: user.shown_name(), applications: &applications };
                 self.ask_to_sign_out(headers, self.view(headers, None), None, question)
             }
-            None => self.ask(headers, None, None),
+            None => self.ask(headers, self.kept_request(form).as_ref(), None),
         }
     }
 

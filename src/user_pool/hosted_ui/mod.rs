@@ -2,19 +2,27 @@
 
 mod authorize;
 mod confirm;
+mod confirm_user;
 pub(crate) mod cookies;
 mod csrf;
+mod fields;
+mod flow;
+mod held;
 mod home;
+mod new_password;
 mod page;
 mod post_back;
+mod recovery;
 mod refusal;
 mod refused;
 mod result;
 mod sign_in;
 mod sign_out;
+mod sign_up;
 mod signed_in;
 mod step;
 mod ui;
+mod verify;
 mod visitor;
 
 pub(crate) use ui::HostedUi;

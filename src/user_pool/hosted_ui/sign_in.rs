@@ -73,6 +73,7 @@ impl HostedUi {
     ) -> WholeResponse {
         let application = request.map(|request| self.provider.client_name(request));
         let view = self.view(headers, request.and_then(|request| request.ui_locales.as_deref()));
+        let links: Vec<_> = [self.recovery_link(request), self.sign_up_link(request)].into_iter().flatten().collect();
         let page = SignInPage {
             view,
             title: self.title.as_deref(),
@@ -81,6 +82,7 @@ impl HostedUi {
             carried: filled.carried,
             username: filled.username,
             alert: filled.notice.map(Notice::alert),
+            links: &links,
         };
         let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
         view.respond(status, &page, &form_action, Frames::Nobody)

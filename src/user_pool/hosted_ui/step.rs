@@ -58,10 +58,12 @@ impl HostedUi {
                 Some(Factor::Totp) => self.turn_to(headers, Kind::SetUpTotp(Seed::random()), under_way, request),
                 None => self.nothing_to_set_up(headers),
             },
-            held @ (Step::NotConfirmed | Step::NewPassword | Step::ResetRequired) => {
-                tracing::debug!(?held, "the user has to do something first");
-                self.metrics.disabled.increment();
-                self.refuse(headers, StatusCode::FORBIDDEN, refusal::HELD)
+            Step::NotConfirmed | Step::NewPassword | Step::ResetRequired => {
+                let page = self.held(headers, &user, request).await?;
+                page.unwrap_or_else(|| {
+                    self.metrics.disabled.increment();
+                    self.refuse(headers, StatusCode::FORBIDDEN, refusal::HELD)
+                })
             }
         })
     }

@@ -8,6 +8,7 @@ use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::seal::Seal;
+use crate::user_pool::self_service::SelfService;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::Sessions;
 
@@ -21,6 +22,8 @@ pub(crate) struct HostedUi {
     pub(crate) origin: Arc<str>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) sign_in: SignIn,
+    /// `None`: the pool has no database.
+    pub(crate) service: Option<SelfService>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,

@@ -74,7 +74,7 @@ impl Outgoing {
         now: Timestamp,
     ) -> Result<(), Error> {
         let Some(to) = self.address_of(user) else { return Ok(()) };
-        let mut message = Message::new(kind, to, &user.username, Content::Notice);
+        let mut message = Message::new(kind, to, user.shown_name(), Content::Notice);
         message.subject = Some(user.subject.clone());
         message.language = user.attributes.get("locale").map(str::to_owned);
         self.messages.enqueue(on, &message, now)

@@ -13,4 +13,4 @@ mod temporary;
 pub(crate) use first::FirstPassword;
 #[cfg(test)]
 pub(crate) use set::tests;
-pub(crate) use set::{Lasting, Passwords};
+pub(crate) use set::{Error, Lasting, Passwords};

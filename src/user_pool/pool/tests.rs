@@ -11,6 +11,7 @@ mod mfa;
 mod oauth_endpoints;
 mod pushed;
 mod resources;
+mod self_service;
 mod sign_in;
 mod stored;
 mod stored_sessions;
@@ -89,6 +90,7 @@ fn settings() -> Settings {
             user("bob", "battery staple", json!({})),
         ],
         directory: Arc::default(),
+        self_service: Arc::default(),
         store: None,
         messages: crate::user_pool::messages::settings::Settings::default(),
         clients: vec![

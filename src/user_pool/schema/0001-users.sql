@@ -22,6 +22,8 @@ CREATE TABLE users (
 CREATE INDEX users_by_status ON users (pool, status, username_key);
 CREATE INDEX users_by_enabled ON users (pool, enabled, username_key);
 
+CREATE INDEX users_unconfirmed ON users (pool, created_at) WHERE status = 'UNCONFIRMED';
+
 -- Names other than the user name by which a user signs in. Each belongs to one user.
 CREATE TABLE aliases (
     pool TEXT NOT NULL,

@@ -41,7 +41,7 @@ pub(crate) enum Step {
 pub(crate) struct UnderWay {
     /// `sub`.
     pub(crate) subject: String,
-    /// [`User::preferred_username`], for the pages.
+    /// [`User::shown_name`], for the pages.
     pub(crate) username: String,
     /// [`User::fingerprint`]: another password ends the sign-in.
     pub(crate) fingerprint: String,
@@ -53,7 +53,7 @@ impl UnderWay {
     pub(crate) fn of(user: &User, proofs: Proofs) -> Self {
         Self {
             subject: user.subject().to_owned(),
-            username: user.preferred_username().to_owned(),
+            username: user.shown_name().to_owned(),
             fingerprint: user.fingerprint().to_owned(),
             proofs,
         }

@@ -160,6 +160,32 @@ impl Codes {
         typed: &str,
         now: Timestamp,
     ) -> Result<Taken, Error> {
+        self.compare(on, of, typed, now, Self::use_up)
+    }
+
+    /// The same, but a right code stays valid: for what has to be done before it is used up.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn look(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        typed: &str,
+        now: Timestamp,
+    ) -> Result<Taken, Error> {
+        self.compare(on, of, typed, now, |_, _, _| Ok(Taken::Right { pending: None }))
+    }
+
+    fn compare(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        typed: &str,
+        now: Timestamp,
+        right: impl FnOnce(&Self, &mut Transaction<'_>, &str) -> Result<Taken, Error>,
+    ) -> Result<Taken, Error> {
         let key = of.key(&self.pool);
         let sql = "SELECT id, mac, wrong_tries FROM codes \
                    WHERE pool = ?1 AND sub = ?2 AND purpose = ?3 AND target = ?4 AND expires_at > ?5";
@@ -173,7 +199,7 @@ impl Codes {
         }
         let typed = Secret::new(typed.split_whitespace().collect::<String>());
         let is_right = self.vault.is_authentic(typed.expose().as_bytes(), &mac, &self.place(&of.row(&self.pool)));
-        if is_right { self.use_up(on, &id) } else { self.count_wrong(on, &id) }
+        if is_right { right(self, on, &id) } else { self.count_wrong(on, &id) }
     }
 
     /// Deletes the code, if nobody else has.

@@ -4,6 +4,7 @@ pub(crate) mod directory;
 pub(crate) mod messages;
 pub(crate) mod mfa;
 pub(crate) mod password_policy;
+pub(crate) mod self_service;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,6 +61,11 @@ pub(crate) struct UserPool {
     pub(crate) sign_in: Option<directory::SignIn>,
     /// Second factors. Without it, nobody is asked for one.
     pub(crate) mfa: Option<mfa::Mfa>,
+    /// Whether people may sign up by themselves. Needs `store`.
+    pub(crate) sign_up: Option<self_service::SignUp>,
+    /// Where codes go with which users of the `store` replace a password that they have forgotten, in order of preference: to the verified `email`
+    /// (needs `mail`) or `phone_number` (needs `sms`). `[]`: only administrators set passwords. Without it, what the pool can send.
+    pub(crate) recovery: Option<List<self_service::Address>>,
     /// The server that takes mails to users. Needs `store`.
     pub(crate) mail: Option<messages::Mail>,
     /// The gateway that takes SMS to users. Needs `store`.

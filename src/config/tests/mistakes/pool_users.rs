@@ -1,4 +1,4 @@
-//! `attributes` and `sign_in` of a user pool.
+//! `attributes`, `sign_in`, `sign_up` and `recovery` of a user pool.
 
 use super::report_of;
 use crate::config::tests::SOUND;
@@ -51,8 +51,23 @@ fn names_to_sign_in_with() {
 }
 
 #[test]
+fn what_people_do_by_themselves() {
+    check("sign_up: { open: true, verify: [email] }", "the pool has no `mail`, so no code can be sent");
+    check("sign_up: { open: true, verify: [phone_number] }", "the pool has no `sms`, so no code can be sent");
+    check("sign_up: { allowed_domains: [example] }", "`example` is not the domain of an e-mail address");
+    check("recovery: [phone_number]", "the pool has no `sms`, so no code can be sent");
+    let found = said("pool-self-service-good", "sign_up: { open: true, allowed_domains: [Example.com], verify: [] }");
+    assert!(!found.contains("sign_up"), "{found}");
+}
+
+#[test]
 fn without_a_store_there_is_nobody_to_have_them() {
-    for key in ["attributes: { required: [email] }", "sign_in: { aliases: [email] }"] {
+    for key in [
+        "attributes: { required: [email] }",
+        "sign_in: { aliases: [email] }",
+        "sign_up: { open: true }",
+        "recovery: [email]",
+    ] {
         let found = report_of("pool-no-store", &format!("{SOUND}{POOL}    {key}\n"));
         assert!(found.contains("error: the pool has no `store`"), "{found}");
         assert!(found.contains("it is for users in a database: add `store`"), "{found}");

@@ -5,6 +5,7 @@ mod directory;
 mod messages;
 mod mfa;
 mod password_policy;
+mod self_service;
 mod signing_keys;
 
 use std::collections::BTreeMap;
@@ -65,6 +66,7 @@ pub(super) fn user_pool(
         Err(reported) => Err(*reported),
     };
     let directory = directory::directory(raw, at, context);
+    let self_service = self_service::self_service(raw, at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let policy_at = at.key("password_policy");
     let password_policy =
@@ -85,6 +87,7 @@ pub(super) fn user_pool(
         seal_keys: Arc::clone(&session?.keys),
         users: users?,
         directory: directory?,
+        self_service: self_service?,
         store: store?,
         password_policy: password_policy?,
         mfa: mfa?,

@@ -1,0 +1,82 @@
+//! `sign_up` and `recovery` of a user pool.
+
+use std::sync::Arc;
+
+use crate::config::document::findings::Reported;
+use crate::config::document::path::Path;
+use crate::config::raw::user_pool::UserPool;
+use crate::config::raw::user_pool::self_service as raw;
+use crate::config::raw::value::List;
+use crate::config::validate::context::Context;
+use crate::user_pool::self_service::settings::{Address, Settings, SignUp};
+
+pub(super) fn self_service(pool: &UserPool, at: &Path, context: &mut Context<'_>) -> Result<Arc<Settings>, Reported> {
+    for (key, is_there) in [("sign_up", pool.sign_up.is_some()), ("recovery", pool.recovery.is_some())] {
+        if is_there && pool.store.is_none() {
+            let problem = context.found.problem_at_key(&at.key(key), "the pool has no `store`");
+            return problem.hint("it is for users in a database: add `store`").fail();
+        }
+    }
+    let has = Has { mail: pool.mail.is_some(), sms: pool.sms.is_some() };
+    let sign_up = pool.sign_up.as_ref().map(|raw| sign_up(raw, has, &at.key("sign_up"), context)).transpose()?;
+    let recovery = match &pool.recovery {
+        Some(raw) => addresses(raw, has, &at.key("recovery"), context)?,
+        None => has.all(),
+    };
+    let is_open = pool.sign_up.as_ref().is_some_and(|raw| raw.open == Some(true));
+    Ok(Arc::new(Settings { sign_up: sign_up.filter(|_| is_open), recovery }))
+}
+
+/// What the pool can send.
+#[derive(Clone, Copy)]
+struct Has {
+    mail: bool,
+    sms: bool,
+}
+
+impl Has {
+    fn all(self) -> Vec<Address> {
+        [(self.mail, Address::Email), (self.sms, Address::PhoneNumber)]
+            .into_iter()
+            .filter_map(|(has, address)| has.then_some(address))
+            .collect()
+    }
+}
+
+fn sign_up(raw: &raw::SignUp, has: Has, at: &Path, context: &mut Context<'_>) -> Result<SignUp, Reported> {
+    let domains = context.each_item(&raw.allowed_domains, &at.key("allowed_domains"), |domain, at, context| {
+        let is_domain = domain.contains('.')
+            && domain.split('.').all(|label| !label.is_empty())
+            && domain.chars().all(|c| c.is_alphanumeric() || "-.".contains(c));
+        if is_domain {
+            return Ok(domain.to_lowercase());
+        }
+        let problem = context.found.problem(at, format!("`{domain}` is not the domain of an e-mail address"));
+        problem.hint("write what is after the @: `example.com`").fail()
+    });
+    let verify = match &raw.verify {
+        Some(raw) => addresses(raw, has, &at.key("verify"), context),
+        None if has.mail => Ok(vec![Address::Email]),
+        None => Ok(Vec::new()),
+    };
+    Ok(SignUp { allowed_domains: domains?, verify: verify? })
+}
+
+fn addresses(
+    raw: &List<raw::Address>,
+    has: Has,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Vec<Address>, Reported> {
+    context.each_item(raw, at, |address, at, context| {
+        let (address, has, key) = match address {
+            raw::Address::Email => (Address::Email, has.mail, "mail"),
+            raw::Address::PhoneNumber => (Address::PhoneNumber, has.sms, "sms"),
+        };
+        if has {
+            return Ok(address);
+        }
+        let problem = context.found.problem(at, format!("the pool has no `{key}`, so no code can be sent"));
+        problem.hint(format!("add `{key}` to the pool")).fail()
+    })
+}

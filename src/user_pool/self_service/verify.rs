@@ -1,0 +1,131 @@
+//! Confirms who has signed up: with the code or the link that was sent (pool §6.4).
+
+use crate::clock::Timestamp;
+use crate::database::{Error, Transaction};
+use crate::message::form;
+use crate::secret::Secret;
+use crate::user_pool::directory::attribute::Attributes;
+use crate::user_pool::directory::name::UserName;
+use crate::user_pool::directory::record::Record;
+use crate::user_pool::directory::settings::Usernames;
+use crate::user_pool::directory::status::Status;
+use crate::user_pool::messages::message::Kind;
+use crate::user_pool::routes;
+use crate::user_pool::self_service::service::SelfService;
+use crate::user_pool::self_service::settings::Address;
+use crate::user_pool::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
+
+/// What became of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    /// The user is confirmed.
+    Yes,
+    /// It is another code.
+    Wrong,
+    /// There were too many wrong ones: a new code is needed.
+    TooMany,
+    /// There is no code any more: a new one is needed.
+    Expired,
+    /// Another user has confirmed the same address meanwhile.
+    AddressTaken,
+}
+
+impl SelfService {
+    /// Confirms a user with the code that was sent to the address. Of many who bring it at the same time, one confirms.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn confirm(
+        &self,
+        subject: String,
+        address: Address,
+        typed: Secret<String>,
+        now: Timestamp,
+    ) -> Result<Confirmed, Error> {
+        let service = self.clone();
+        let work = move |on: &mut Transaction<'_>| {
+            let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
+            match service.codes.take(on, &of, typed.expose(), now)? {
+                Taken::Right { .. } => service.settle(on, &subject, address, now),
+                Taken::Wrong => Ok(Confirmed::Wrong),
+                Taken::TooMany => Ok(Confirmed::TooMany),
+                Taken::Expired => Ok(Confirmed::Expired),
+            }
+        };
+        self.stored.database.write(work).await
+    }
+
+    fn settle(
+        &self,
+        on: &mut Transaction<'_>,
+        subject: &str,
+        address: Address,
+        now: Timestamp,
+    ) -> Result<Confirmed, Error> {
+        let records = &self.stored.records;
+        let Some(user) = records.of_subject(on, subject)? else { return Ok(Confirmed::Expired) };
+        let Ok(status) = user.status.confirmed() else { return Ok(Confirmed::Expired) };
+        let mut attributes = user.attributes;
+        attributes.verify(address.attribute());
+        if self.rules.taken_alias(on, records, &attributes, subject)?.is_some() {
+            return Ok(Confirmed::AddressTaken);
+        }
+        if !self.name_by_address(on, subject, &attributes)? {
+            return Ok(Confirmed::AddressTaken);
+        }
+        records.set_attributes(on, subject, &attributes, now)?;
+        records.set_status(on, subject, status, now)?;
+        Ok(Confirmed::Yes)
+    }
+
+    /// Makes the address the name to sign in with, in a pool whose users have no other. `false` if it is another user's.
+    fn name_by_address(&self, on: &mut Transaction<'_>, subject: &str, attributes: &Attributes) -> Result<bool, Error> {
+        if self.rules.usernames != Usernames::Email {
+            return Ok(true);
+        }
+        let Some(name) = attributes.get("email").and_then(UserName::parse) else { return Ok(true) };
+        Ok(!self.rules.declared.contains(name.as_str()) && self.stored.records.name_by_address(on, subject, &name)?)
+    }
+
+    /// Sends another code to a user who is not confirmed. To everybody else, it seems so.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn resend(
+        &self,
+        subject: String,
+        address: Address,
+        language: String,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignUp.lifetime(), now));
+        let work = move |on: &mut Transaction<'_>| {
+            let user = service.stored.records.of_subject(on, &subject)?;
+            let user = user.filter(|user| user.status == Status::Unconfirmed && user.is_enabled);
+            let to = user.and_then(|user| Some((address.of(&user.attributes)?, user)));
+            match to {
+                Some((to, user)) => service.send_sign_up_code(on, &user, (address, to), &code, Some(&language), now),
+                None => {
+                    let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
+                    service.codes.issue(on, &of, &code, None)?;
+                    service.send_nothing(on, Kind::Verification, &code, now)
+                }
+            }
+        };
+        self.stored.database.write(work).await
+    }
+
+    /// What a user who is not confirmed has to confirm. `None`: an administrator confirms the user.
+    pub(crate) fn address_to_confirm(&self, attributes: &Attributes) -> Option<Address> {
+        let settings = self.settings.sign_up.as_ref()?;
+        settings.verify.iter().copied().find(|address| attributes.get(address.attribute()).is_some())
+    }
+
+    /// The link of a message. It opens a page with a button, because programs follow links, too.
+    pub(super) fn confirmation_link(&self, user: &Record, code: &OneTimeCode) -> Secret<String> {
+        let query = form::encode([("user_name", user.subject.as_str()), ("confirmation_code", code.digits().expose())]);
+        Secret::new(format!("{}{}?{query}", self.origin, routes::CONFIRM_USER))
+    }
+}
