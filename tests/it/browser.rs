@@ -231,7 +231,7 @@ fn a_person_chooses_a_provider_by_a_click_and_by_an_e_mail_address() {
 }
 
 /// Where somebody wants to look at them.
-fn copy_pictures(pictures: &Path) {
+pub fn copy_pictures(pictures: &Path) {
     let Some(copy) = std::env::var_os("VESTIBULE_TEST_PICTURES") else { return };
     std::fs::create_dir_all(&copy).expect("a folder");
     for file in std::fs::read_dir(pictures).expect("pictures").flatten() {
@@ -299,7 +299,7 @@ fn run(scenario: &str, settings: &Value) -> Value {
 }
 
 #[track_caller]
-fn verdict(chromium: &Process) -> Value {
+pub fn verdict(chromium: &Process) -> Value {
     let seen = chromium.next_json();
     assert_eq!(seen["ok"], true, "{seen:#}");
     seen

@@ -129,6 +129,7 @@ mod service_manager;
 mod session;
 /// Listening sockets of the service manager.
 #[cfg(target_os = "linux")]
+mod sign_up;
 mod socket_activation;
 /// Files of a directory behind a sign-in.
 mod static_files;

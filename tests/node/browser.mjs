@@ -3,7 +3,7 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, two-pools, frame-and-form, websocket, choose; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, sign-up, two-pools, frame-and-form, websocket, choose; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -12,6 +12,7 @@
 //   username, password  a user of the provider
 //   other               for `two-pools`: url, username and password of the other
 //   email, choice       for `choose`: an address whose domain chooses a provider, and the title of the other, which has the user
+//   email               for `sign-up`: the address that signs up; the codes that it gets come in on standard input
 //   signed_in           text that the application shows to a signed-in user; "Signed in as"
 //   session_cookie      base name of the proxy's session cookie; "__Host-vestibule"
 //   sign_out_path       "/oauth2/sign_out"
@@ -387,6 +388,57 @@ const scenarios = {
     await phonePicture(page, "page-phone.png");
     return { status: answer.status(), text: await page.innerText("body") };
   },
+
+  /** Signs up, confirms the address, and replaces the password. The codes come in on standard input. */
+  async "sign-up"(context) {
+    const page = await context.newPage();
+    const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+    const typedCode = async (waiting) => {
+      console.log(JSON.stringify({ waiting }));
+      await page.fill("input[name=code]", (await lines.next()).value);
+    };
+    const send = () => clickThrough(page, page.locator("form").first().locator(SUBMIT).first());
+    const follow = (name) => clickThrough(page, page.getByRole("link", { name }));
+    const pictures = async (name) => {
+      await picture(page, `${name}-desktop.png`);
+      await phonePicture(page, `${name}-phone.png`);
+      await page.emulateMedia({ colorScheme: "dark" });
+      await phonePicture(page, `${name}-dark.png`);
+      await page.emulateMedia({ colorScheme: "light" });
+    };
+    await page.goto(settings.url);
+    await pictures("sign-in-with-links");
+    await follow("Create an account");
+    await pictures("sign-up");
+    await page.fill("input[name=email]", settings.email);
+    await page.fill("input[name=given_name]", "Ada");
+    await page.fill(PASSWORD, "short");
+    await send();
+    await pictures("sign-up-refused");
+    expect((await page.locator("input[name=email]").inputValue()) === settings.email, "what was typed is lost");
+    await page.fill(PASSWORD, settings.password);
+    await send();
+    await pictures("verify");
+    await typedCode("sign-up");
+    await send();
+    await expectApplication(page);
+
+    await context.clearCookies();
+    await page.goto(settings.url);
+    await follow("I forgot my password");
+    await pictures("forgot-password");
+    await page.fill(USERNAME, settings.email);
+    await send();
+    await pictures("reset-password");
+    await typedCode("recovery");
+    await page.fill(PASSWORD, `${settings.password} again`);
+    await send();
+    await pictures("password-changed");
+    await follow("Go to the sign-in page");
+    await signIn(page, { username: settings.email, password: `${settings.password} again` });
+    await expectApplication(page);
+    return {};
+  },
 };
 scenarios["login-without-javascript"] = scenarios.login;
 
@@ -500,7 +552,7 @@ async function main() {
   try {
     context = await browser.newContext({
       ignoreHTTPSErrors: !settings.trust,
-      javaScriptEnabled: !["login-without-javascript", "choose"].includes(scenario),
+      javaScriptEnabled: !["login-without-javascript", "choose", "sign-up"].includes(scenario),
       viewport: { width: settings.width, height: settings.height },
       serviceWorkers: scenario === "service-worker" ? "allow" : "block",
       bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows
