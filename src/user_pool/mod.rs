@@ -36,7 +36,6 @@ mod seen;
 pub(crate) mod self_service;
 mod shares;
 mod signin;
-#[expect(dead_code, reason = "sign-up and second factors are about to call it")]
 pub(crate) mod verification;
 
 pub(crate) use client_options::{ClientOptions, GrantTypes, SCOPES};

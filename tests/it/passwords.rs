@@ -47,7 +47,7 @@ fn signs_in(browser: &mut Browser, username: &str, password: &str) -> Result<(),
     if back.location().starts_with("https://app.test/oauth2/idpresponse?") {
         return Ok(());
     }
-    Err(browser.get(&format!("https://login.test{}", back.location())).text())
+    Err(browser.get(&format!("https://login.test{}", back.location())).text().to_owned())
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Cost {
             Self::Bcrypt { cost } => (4..=BCRYPT_COST_MAX).contains(&cost),
             Self::Pbkdf2Sha256 { iterations } => (1..=PBKDF2_ITERATIONS_MAX).contains(&iterations),
             Self::Scrypt { log_n, r, p } => {
-                let memory = u128::from(r) * 128 << log_n.min(63);
+                let memory = (u128::from(r) * 128) << log_n.min(63);
                 (1..64).contains(&log_n)
                     && r > 0
                     && p > 0

@@ -58,7 +58,6 @@ pub(crate) enum Content {
     /// A code. The message is not sent any more when the code is not valid any more.
     Code(OneTimeCode),
     /// A password that must be changed at the first sign-in.
-    #[expect(dead_code, reason = "administrators are about to invite users")]
     TemporaryPassword { password: Secret<String>, expires_at: Timestamp },
 }
 

@@ -6,12 +6,10 @@
 
 pub(crate) mod courier;
 pub(crate) mod dispatch;
-#[expect(dead_code, reason = "sign-up and second factors are about to call it")]
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
-#[cfg_attr(not(test), expect(dead_code, reason = "sign-up and second factors are about to call it"))]
 pub(crate) mod outgoing;
 pub(crate) mod queue;
 pub(crate) mod render;

@@ -10,7 +10,7 @@ use crate::user_pool::directory::record::Record;
 use crate::user_pool::messages::message::{Content, Kind, Message, Recipient};
 use crate::user_pool::passwords::{self, Lasting};
 use crate::user_pool::self_service::service::{SelfService, unable};
-use crate::user_pool::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
+use crate::user_pool::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
 
 /// What the code of a recovery is about.
 const TARGET: &str = "password";
@@ -127,7 +127,7 @@ impl SelfService {
             if new.set(on, now)?.is_none() {
                 return Ok(Recovered::Expired);
             }
-            service.codes.void_all(on, &subject)?;
+            code::forget(on, &service.stored.records.pool, &subject)?;
             if let Some(notice) = notice {
                 service.messages.enqueue(on, &notice, now)?;
             }
