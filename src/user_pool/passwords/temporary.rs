@@ -51,8 +51,8 @@ impl Passwords {
 
 /// A random password that meets the policy.
 fn generate(policy: &PasswordPolicy, about: &AboutUser) -> Secret<String> {
-    // A group and its hyphen are six letters.
-    let groups = policy.min_length.div_ceil(GROUP + 1).max(GROUPS_MIN);
+    // A group and its hyphen are six letters. The last group has no hyphen.
+    let groups = (policy.min_length + 1).div_ceil(GROUP + 1).max(GROUPS_MIN);
     loop {
         let groups: Vec<String> = (0..groups).map(|_| (0..GROUP).map(|_| letter()).collect()).collect();
         let password = Secret::new(groups.join("-"));

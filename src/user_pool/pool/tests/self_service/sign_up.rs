@@ -56,12 +56,12 @@ async fn a_taken_address_answers_as_a_new_one_and_its_owner_is_told() {
     let before = open.users.search(Default::default(), None, 9).await.expect("listed").users.len();
     let (mut one, mut other) = (open.fixture.browser(), open.fixture.browser());
     let taken = sign_up(&mut one, ADA).await;
-    let free = sign_up(&mut other, &[("email", "eve@example.com"), ("password", PASSWORD)]).await;
-    assert_eq!(shown(&taken, &["ada"]), shown(&free, &["eve"]));
+    let free = sign_up(&mut other, &[("email", "zoe@example.com"), ("password", PASSWORD)]).await;
+    assert_eq!(shown(&taken, &["ada"]), shown(&free, &["zoe"]));
     let messages = open.messages().await;
     let mut kinds: Vec<_> = messages.iter().map(|message| (message.body.to.as_str(), message.kind)).collect();
     kinds.sort_unstable();
-    assert_eq!(kinds, [("ada@example.com", Kind::AddressTaken), ("eve@example.com", Kind::Verification)]);
+    assert_eq!(kinds, [("ada@example.com", Kind::AddressTaken), ("zoe@example.com", Kind::Verification)]);
     assert!(messages.iter().all(|message| message.kind == Kind::Verification || message.body.secret.is_none()));
     // Wrong codes look alike as well, up to the last one.
     let code = messages.iter().find_map(|message| message.body.secret.clone()).expect("a code");
@@ -69,7 +69,7 @@ async fn a_taken_address_answers_as_a_new_one_and_its_owner_is_told() {
     for _ in 0..6 {
         taken = verify(&mut one, &taken, &other_than(code.expose())).await;
         free = verify(&mut other, &free, &other_than(code.expose())).await;
-        assert_eq!(shown(&taken, &["ada"]), shown(&free, &["eve"]));
+        assert_eq!(shown(&taken, &["ada"]), shown(&free, &["zoe"]));
     }
     assert!(free.text().contains("Too many wrong codes."), "{}", free.text());
     let after = open.users.search(Default::default(), None, 9).await.expect("listed").users.len();
