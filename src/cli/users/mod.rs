@@ -9,6 +9,7 @@ mod password;
 mod resend;
 mod stored;
 mod test_message;
+mod whom;
 
 use std::process::ExitCode;
 

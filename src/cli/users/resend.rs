@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use crate::cli::users::stored::{self, Of};
+use crate::cli::users::whom::whom;
 use crate::clock::{Clock, Timestamp};
 use crate::user_pool::PoolMemory;
 use crate::user_pool::directory::status::Status;
@@ -19,7 +20,7 @@ use crate::user_pool::settings::Settings;
 pub(crate) struct Resend {
     #[command(flatten)]
     of: Of,
-    /// The user name, or the `sub`.
+    /// The user name, an alias, or the `sub`.
     user: String,
 }
 
@@ -43,7 +44,7 @@ impl Resend {
         service: &SelfService,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let user = users.show(&self.user).await?;
+        let user = users.show(&whom(users, &self.user).await?).await?;
         let language = user.attributes.get("locale").unwrap_or_default().to_owned();
         match user.status {
             Status::Unconfirmed => {

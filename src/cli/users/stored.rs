@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::cli::terminal::{for_stderr, print};
 use crate::cli::users::credentials::{self, FirstOf};
 use crate::cli::users::list::Listed;
+use crate::cli::users::whom::whom;
 use crate::cli::users::{keys, output};
 use crate::clock::{Clock, Timestamp};
 use crate::config::document::source::Source;
@@ -36,7 +37,7 @@ pub(crate) enum Stored {
     Show {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Adds a user, and reads the password from one line of standard input. It must meet the `password_policy` of the pool.
@@ -58,7 +59,7 @@ pub(crate) enum Stored {
     SetPassword {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
         /// Make a password and print it, instead of reading one. The user signs in with it once, and must choose another one.
         #[arg(long)]
@@ -68,7 +69,7 @@ pub(crate) enum Stored {
     Set {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
         /// If another user signs in by the verified address, take it from that user.
         #[arg(long)]
@@ -81,49 +82,49 @@ pub(crate) enum Stored {
     Disable {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Lets a user sign in again.
     Enable {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Confirms a user who has signed up, in place of the code or link that was sent.
     Confirm {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Makes a user choose another password before the next sign-in, and ends the sessions and tokens of this user.
     Reset {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Ends all sessions and tokens of a user. The user can sign in again.
     SignOut {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Lists the browsers in which a user is signed in.
     Sessions {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Signs a user out in one browser.
     EndSession {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
         /// The session, as `sessions` lists it.
         session: String,
@@ -135,28 +136,28 @@ pub(crate) enum Stored {
     Factors {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Removes the second factors of a user who has lost them: one-time passwords and recovery codes.
     ResetFactors {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Deletes a user with all that belongs to this user.
     Delete {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
     },
     /// Adds a user to groups.
     Join {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
         /// The groups. They must exist.
         #[arg(required = true, value_name = "GROUP")]
@@ -166,7 +167,7 @@ pub(crate) enum Stored {
     Leave {
         #[command(flatten)]
         of: Of,
-        /// The user name, or the `sub`.
+        /// The user name, an alias, or the `sub`.
         user: String,
         /// The groups.
         #[arg(required = true, value_name = "GROUP")]
@@ -322,24 +323,33 @@ impl Stored {
                 Ok(output::user(&added, generated.as_ref(), json))
             }
             Self::SetPassword { user, temporary, .. } => {
-                let generated = credentials::set(&users.show(user).await?, *temporary, passwords, now).await?;
-                Ok(output::user(&users.show(user).await?, generated.as_ref(), json))
+                let who = whom(users, user).await?;
+                let generated = credentials::set(&users.show(&who).await?, *temporary, passwords, now).await?;
+                Ok(output::user(&users.show(&who).await?, generated.as_ref(), json))
             }
-            Self::Sessions { user, .. } => Ok(output::sessions(&users.sessions(user, now).await?, json)),
+            Self::Sessions { user, .. } => {
+                let who = whom(users, user).await?;
+                Ok(output::sessions(&users.sessions(&who, now).await?, json))
+            }
             Self::EndSession { user, session, others, .. } => {
                 let which = if *others { Which::Others(session.clone()) } else { Which::This(session.clone()) };
-                if users.end_sessions(user, which, now).await? == 0 && !others {
+                if users.end_sessions(&whom(users, user).await?, which, now).await? == 0 && !others {
                     bail!("`{user}` has no session `{session}`");
                 }
                 Ok(String::new())
             }
-            Self::Factors { user, .. } => Ok(output::factors(&users.factors(user).await?, json)),
+            Self::Factors { user, .. } => {
+                // Users of the configuration may have some, too.
+                let who = whom(users, user).await.unwrap_or_else(|_| user.clone());
+                Ok(output::factors(&users.factors(&who).await?, json))
+            }
             Self::ResetFactors { user, .. } => {
-                users.reset_factors(user).await?;
+                let who = whom(users, user).await.unwrap_or_else(|_| user.clone());
+                users.reset_factors(&who, now).await?;
                 Ok(String::new())
             }
             Self::Delete { user, .. } => {
-                users.delete(user, now).await?;
+                users.delete(&whom(users, user).await?, now).await?;
                 Ok(String::new())
             }
             Self::Show { user, .. }
@@ -351,8 +361,10 @@ impl Stored {
             | Self::SignOut { user, .. }
             | Self::Join { user, .. }
             | Self::Leave { user, .. } => {
-                self.change(user, users, now).await?;
-                Ok(output::user(&users.show(user).await?, None, json))
+                // By the `sub`: what is changed may be the alias that was typed.
+                let who = whom(users, user).await?;
+                self.change(&who, users, now).await?;
+                Ok(output::user(&users.show(&who).await?, None, json))
             }
         }
     }

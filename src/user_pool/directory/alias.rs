@@ -1,7 +1,7 @@
 //! Names other than the user name by which a user signs in (pool §2.2). Each belongs to one user.
 
 use crate::clock::Timestamp;
-use crate::database::{Error, Transaction, Value};
+use crate::database::{Error, Row, Transaction, Value};
 use crate::user_pool::directory::attribute::{Attributes, is_email};
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::{Record, Records};
@@ -81,50 +81,99 @@ impl Settings {
         })
     }
 
-    /// The first alias of these attributes that is another user's in this pool, with that user.
-    pub(crate) fn taken_alias(
+    /// The aliases that these attributes give and those of before did not, in canonical form.
+    pub(crate) fn new_aliases(&self, before: &Attributes, now: &Attributes) -> Vec<(Alias, UserName)> {
+        let own = Alias::ALL.into_iter().filter(|alias| self.aliases.contains(alias));
+        let new = own.filter(|alias| alias.key(now) != alias.key(before));
+        new.filter_map(|alias| Some((alias, UserName::parse(&alias.key(now)?)?))).collect()
+    }
+
+    /// What a chosen alias looks like that could be the alias of another user one day. One's own address is none.
+    pub(crate) fn looks_like_another(&self, alias: Alias, name: &UserName, attributes: &Attributes) -> Option<Alias> {
+        if alias.is_verified() {
+            return None;
+        }
+        self.alias_like(name).filter(|other| other.key(attributes) != other.canonical(name.as_str()))
+    }
+
+    /// Whom a name that a user is to have leads to already. `alias` is what it is to be for this user, if it is not the user name.
+    pub(crate) fn conflict(
+        &self,
+        on: &mut Transaction<'_>,
+        records: &Records,
+        (name, alias): (&UserName, Option<Alias>),
+        subject: &str,
+    ) -> Result<Option<Conflict>, Error> {
+        let key = name.as_str();
+        let is_subject = records.of_subject(on, key)?.is_some_and(|other| other.subject != subject);
+        if is_subject || self.declared_subject(key).is_some() {
+            return Ok(Some(Conflict::Name));
+        }
+        let mut others = records.called(on, &self.sign_in_name(name))?;
+        others.retain(|(_, other)| other != subject);
+        // A name stays where it is. So it comes before an alias, which may be taken over.
+        let is_name = |(place, _): &(Option<Alias>, String)| place.is_none();
+        let is_other = |(place, _): &(Option<Alias>, String)| *place != alias;
+        let found = others.iter().position(is_name).or_else(|| others.iter().position(is_other)).unwrap_or_default();
+        Ok(others.into_iter().nth(found).map(|(place, owner)| match place {
+            None => Conflict::Name,
+            Some(place) => Conflict::Alias(place, owner),
+        }))
+    }
+
+    /// In a pool whose users have their address as their name: whether the address of these attributes leads to another user.
+    pub(crate) fn is_address_taken(
         &self,
         on: &mut Transaction<'_>,
         records: &Records,
         attributes: &Attributes,
         subject: &str,
-    ) -> Result<Option<(Alias, String)>, Error> {
-        for alias in Alias::ALL.into_iter().filter(|alias| self.aliases.contains(alias)) {
-            let Some(key) = alias.key(attributes) else { continue };
-            // Nobody can be called as another user is.
-            let called = UserName::parse(&key).filter(|_| alias == Alias::PreferredUsername);
-            if let Some(name) = called
-                && let Some(other) = records.named(on, &name)?.filter(|other| other.subject != subject)
-            {
-                return Ok(Some((alias, other.subject)));
-            }
-            if let Some(other) = records.owner_of(on, alias.as_str(), &key)?.filter(|owner| owner != subject) {
-                return Ok(Some((alias, other)));
-            }
-        }
-        Ok(None)
+    ) -> Result<bool, Error> {
+        let address = attributes.get("email").filter(|_| self.usernames == Usernames::Email);
+        let Some(address) = address.and_then(UserName::parse) else { return Ok(false) };
+        Ok(self.conflict(on, records, (&address, None), subject)?.is_some())
     }
+}
+
+/// Whom a name leads to already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// A user of this name or `sub`.
+    Name,
+    /// The user with this `sub`, by an alias of this kind.
+    Alias(Alias, String),
 }
 
 impl Records {
     /// The user who signs in with this name: by user name, else by address or alias. One statement, whoever has it (attacks U-01).
     pub(crate) fn signing_in(&self, on: &mut Transaction<'_>, name: &SignInName) -> Result<Option<Record>, Error> {
-        let values = [
+        self.find(on, SIGNING_IN, &self.values(name))
+    }
+
+    /// Everybody whom a name leads to, and how. `None`: it is the name of the user. The one who signs in by it is the first.
+    fn called(&self, on: &mut Transaction<'_>, name: &SignInName) -> Result<Vec<(Option<Alias>, String)>, Error> {
+        let rows = on.query(CALLED, &self.values(name))?;
+        let read = |mut row: Row| {
+            let alias = match row.integer(0)? {
+                2 => Some(Alias::Email),
+                3 => Some(Alias::PhoneNumber),
+                4 => Some(Alias::PreferredUsername),
+                _ => None,
+            };
+            Ok((alias, row.text(1)?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    fn values<'v>(&'v self, name: &'v SignInName) -> [Value<'v>; 6] {
+        [
             Value::from(&*self.pool),
             name.name.as_str().into(),
             (&name.address).into(),
             (&name.email).into(),
             (&name.phone_number).into(),
             (&name.preferred_username).into(),
-        ];
-        self.find(on, SIGNING_IN, &values)
-    }
-
-    /// Who has this alias.
-    fn owner_of(&self, on: &mut Transaction<'_>, kind: &str, key: &str) -> Result<Option<String>, Error> {
-        let sql = "SELECT sub FROM aliases WHERE pool = ?1 AND kind = ?2 AND value_key = ?3";
-        let row = on.query_one(sql, &[Value::from(&*self.pool), kind.into(), key.into()])?;
-        row.map(|mut row| row.text(0)).transpose()
+        ]
     }
 
     /// Gives a user the address as the name to sign in with. `false` if it is another user's.
@@ -175,27 +224,24 @@ impl Records {
         }
         Ok(())
     }
-
-    /// Whether the address is the name of a user other than this one.
-    pub(crate) fn is_address_taken(
-        &self,
-        on: &mut Transaction<'_>,
-        address: &str,
-        subject: &str,
-    ) -> Result<bool, Error> {
-        let Some(key) = Alias::Email.canonical(address) else { return Ok(false) };
-        Ok(self.owner_of(on, SIGN_IN, &key)?.is_some_and(|owner| owner != subject))
-    }
 }
 
-/// Every name is looked up, also if an earlier one has found somebody.
-pub(super) const SIGNING_IN: &str = "WHERE pool = ?1 AND sub = (SELECT sub FROM (\
-     SELECT 0 AS place, sub FROM users WHERE pool = ?1 AND username_key = ?2 \
-     UNION ALL SELECT 1, sub FROM aliases WHERE pool = ?1 AND kind = 'sign_in' AND value_key = ?3 \
-     UNION ALL SELECT 2, sub FROM aliases WHERE pool = ?1 AND kind = 'email' AND value_key = ?4 \
-     UNION ALL SELECT 3, sub FROM aliases WHERE pool = ?1 AND kind = 'phone_number' AND value_key = ?5 \
-     UNION ALL SELECT 4, sub FROM aliases WHERE pool = ?1 AND kind = 'preferred_username' AND value_key = ?6) AS found \
-     ORDER BY place LIMIT 1)";
+/// Whom a name leads to, and the place of that in the order. Every name is looked up, also if an earlier one has found somebody.
+macro_rules! called {
+    () => {
+        "SELECT 0 AS place, sub FROM users WHERE pool = ?1 AND username_key = ?2 \
+         UNION ALL SELECT 1, sub FROM aliases WHERE pool = ?1 AND kind = 'sign_in' AND value_key = ?3 \
+         UNION ALL SELECT 2, sub FROM aliases WHERE pool = ?1 AND kind = 'email' AND value_key = ?4 \
+         UNION ALL SELECT 3, sub FROM aliases WHERE pool = ?1 AND kind = 'phone_number' AND value_key = ?5 \
+         UNION ALL SELECT 4, sub FROM aliases WHERE pool = ?1 AND kind = 'preferred_username' AND value_key = ?6"
+    };
+}
+
+const CALLED: &str = concat!(called!(), " ORDER BY place");
+
+/// The first of them.
+pub(super) const SIGNING_IN: &str =
+    concat!("WHERE pool = ?1 AND sub = (SELECT sub FROM (", called!(), ") AS found ORDER BY place LIMIT 1)");
 
 #[cfg(test)]
 mod tests;

@@ -56,12 +56,6 @@ pub(super) const COLUMNS: &str = "SELECT sub, username, status, enabled, attribu
      temporary_until FROM users";
 
 impl Records {
-    /// The user of this name.
-    pub(crate) fn named(&self, on: &mut Transaction<'_>, name: &UserName) -> Result<Option<Record>, Error> {
-        let values = [Value::from(&*self.pool), name.as_str().into()];
-        self.find(on, "WHERE pool = ?1 AND username_key = ?2", &values)
-    }
-
     /// The user with this `sub`.
     pub(crate) fn of_subject(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Option<Record>, Error> {
         let values = [Value::from(&*self.pool), subject.into()];
@@ -177,26 +171,37 @@ impl Records {
     /// Ends all sessions, codes and tokens of a user, at the pool and at the rules of every process that serves it.
     /// Returns the new epoch. `None` if there is no such user.
     pub(crate) fn end(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<Option<i64>, Error> {
-        let key = [Value::from(&*self.pool), subject.into()];
-        let last = on.query_one("SELECT max(auth_time) FROM sso WHERE pool = ?1 AND sub = ?2", &key)?;
-        let last = last.map(|mut row| row.optional_integer(0)).transpose()?.flatten().unwrap_or_default() / 1000;
+        let next = self.first_second_after(on, subject, now)?;
         LogoutRows::new(Arc::clone(&self.pool)).end_user(on, subject, now)?;
         let sql = "UPDATE users SET epoch = CASE WHEN epoch < ?3 THEN ?3 ELSE epoch + 1 END \
                    WHERE pool = ?1 AND sub = ?2 RETURNING epoch";
-        // A sign-in of the same second may have been before or after. Whatever comes after gets a later `auth_time`.
-        // The sign-ins that were before are known, whatever the clock of this process says.
-        let next = i64::try_from(now.seconds()).unwrap_or(i64::MAX).max(last).saturating_add(1);
-        let row = on.query_one(sql, &[key[0], key[1], next.into()])?;
+        let row = on.query_one(sql, &[Value::from(&*self.pool), subject.into(), next.into()])?;
         let Some(epoch) = row.map(|mut row| row.integer(0)).transpose()? else { return Ok(None) };
         self.endings().end_user(on, subject, epoch, now)?;
         Ok(Some(epoch))
+    }
+
+    /// The same for a user of the configuration, who has no row and no epoch.
+    pub(crate) fn end_declared(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<(), Error> {
+        let before = self.first_second_after(on, subject, now)?;
+        LogoutRows::new(Arc::clone(&self.pool)).end_user(on, subject, now)?;
+        self.endings().end_user(on, subject, before, now)
+    }
+
+    /// The first second after all sign-ins of a user. A sign-in of the same second may have been before or after. Whatever comes after gets a later
+    /// `auth_time`. The sign-ins that were before are known, whatever the clock of this process says.
+    fn first_second_after(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<i64, Error> {
+        let key = [Value::from(&*self.pool), subject.into()];
+        let last = on.query_one("SELECT max(auth_time) FROM sso WHERE pool = ?1 AND sub = ?2", &key)?;
+        let last = last.map(|mut row| row.optional_integer(0)).transpose()?.flatten().unwrap_or_default() / 1000;
+        Ok(i64::try_from(now.seconds()).unwrap_or(i64::MAX).max(last).saturating_add(1))
     }
 
     fn endings(&self) -> EndingRows {
         EndingRows { pool: Arc::clone(&self.pool) }
     }
 
-    /// Replaces the attributes. An alias that another user has stays there: [`taken_alias`](super::settings::Settings::taken_alias) tells before.
+    /// Replaces the attributes. An alias that another user has stays there: [`conflict`](super::settings::Settings::conflict) tells before.
     pub(crate) fn set_attributes(
         &self,
         on: &mut Transaction<'_>,

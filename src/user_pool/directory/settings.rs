@@ -1,6 +1,8 @@
 //! What the configuration says of the users of a database: their attributes, and the names by which they sign in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use crate::user_pool::directory::name::UserName;
 
 /// The rules for the users of one pool. The default has no attributes of its own, requires none, and has no aliases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,8 +14,19 @@ pub(crate) struct Settings {
     /// Attributes by which users sign in, besides the user name.
     pub(crate) aliases: Vec<Alias>,
     pub(crate) usernames: Usernames,
-    /// The names of the users of the configuration, in canonical form. Nobody else gets them.
-    pub(crate) declared: BTreeSet<String>,
+    /// Nobody else gets what they are called.
+    pub(crate) declared: Declared,
+}
+
+/// The users of the configuration: their names in canonical form, with their `sub`.
+pub(crate) type Declared = BTreeMap<String, String>;
+
+impl Settings {
+    /// The `sub` of the user of the configuration who has this name or this `sub`.
+    pub(crate) fn declared_subject(&self, who: &str) -> Option<&str> {
+        let named = UserName::parse(who).and_then(|name| self.declared.get(name.as_str()));
+        named.or_else(|| self.declared.values().find(|subject| *subject == who)).map(String::as_str)
+    }
 }
 
 /// What users sign in with first of all.
@@ -40,6 +53,11 @@ pub(crate) enum Alias {
 impl Alias {
     /// Each of them.
     pub(super) const ALL: [Self; 3] = [Self::Email, Self::PhoneNumber, Self::PreferredUsername];
+
+    /// Whether it is an address, which counts only if it was verified.
+    pub(crate) const fn is_verified(self) -> bool {
+        matches!(self, Self::Email | Self::PhoneNumber)
+    }
 
     /// The name of the attribute, and the kind in the database.
     pub(crate) const fn as_str(self) -> &'static str {

@@ -57,7 +57,10 @@ impl Management {
     pub(crate) async fn join(&self, who: &str, group: &str) -> Result<(), Error> {
         let (users, key, group) = (self.clone(), who.to_owned(), group.to_owned());
         self.decide(move |on| {
-            let Some(user) = users.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            let user = match users.find_any(on, &key)? {
+                Ok(user) => user,
+                Err(error) => return Ok(Err(error)),
+            };
             let stored = &users.stored;
             if stored.records.is_in_too_many(on, &user.subject, &group)? {
                 return Ok(Err(Error::InTooManyGroups));

@@ -12,12 +12,13 @@ use crate::user_pool::directory::search::{Cursor, Page};
 use crate::user_pool::factors;
 
 use crate::user_pool::directory::StoredUsers;
-use crate::user_pool::directory::attribute::{Attributes, Fault, is_email};
+use crate::user_pool::directory::attribute::{Attributes, Fault};
 use crate::user_pool::directory::group::{GROUPS_MAX, GROUPS_OF_USER_MAX};
 use crate::user_pool::directory::name::{NEW_NAME_MAX, UserName};
 use crate::user_pool::directory::record::Records;
-use crate::user_pool::directory::settings::{Alias, Settings, Usernames};
+use crate::user_pool::directory::settings::{Alias, Settings};
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::management::names::Named;
 use crate::user_pool::messages::queue;
 use crate::user_pool::passwords::FirstPassword;
 use crate::user_pool::verification::code;
@@ -29,8 +30,8 @@ pub(super) const GROUP_NAME_MAX: usize = 128;
 #[derive(Clone, Debug)]
 pub(crate) struct Management {
     pub(super) stored: StoredUsers,
-    rules: Arc<Settings>,
-    takes_aliases: bool,
+    pub(super) rules: Arc<Settings>,
+    pub(super) takes_aliases: bool,
 }
 
 /// A user to be added.
@@ -50,17 +51,25 @@ pub(crate) enum Error {
     /// Nobody has this name or subject.
     #[error("there is no user `{0}`")]
     NoUser(String),
+    /// It is a user of the configuration. One of the database that has the same name or alias is found by the `sub`.
+    #[error(
+        "`{0}` is a user of the configuration file, which this command does not change; name a user of the database by the `sub`"
+    )]
+    Declared(String),
     /// There is no such group.
     #[error("there is no group `{0}`: add it first")]
     NoGroup(String),
     /// Another user has the name.
     #[error("there is already a user `{0}`")]
     Taken(String),
+    /// Another user signs in by the name, which is an alias.
+    #[error("another user signs in by `{0}`: choose another name, or change the alias of that user first")]
+    NameIsAlias(String),
     /// The text cannot be a name.
     #[error("`{0}` cannot be a user name: 1 to {NEW_NAME_MAX} characters, without white space and control characters")]
     UserName(String),
     /// The text looks like an alias of this kind, so it could be another user's.
-    #[error("`{0}` cannot be a user name: users of this pool sign in by their `{kind}` as well", kind = .1.as_str())]
+    #[error("`{0}` cannot be a name: users of this pool sign in by their `{kind}` as well", kind = .1.as_str())]
     LooksLikeAlias(String, Alias),
     /// Users of the pool have their e-mail address as their name.
     #[error("`{0}` is not an e-mail address: users of this pool sign in by theirs")]
@@ -130,15 +139,14 @@ impl Management {
         Ok(self.stored.database.read(move |on| records.search(on, &filter, after.as_ref(), limit)).await?)
     }
 
-    /// The user with this name or `sub`.
+    /// The user with this `sub`, name or alias.
     ///
     /// # Errors
     ///
-    /// [`Error::NoUser`] if nobody has it.
+    /// [`Error::NoUser`] if nobody has it. [`Error::Declared`] if it is a user of the configuration.
     pub(crate) async fn show(&self, who: &str) -> Result<Record, Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        let found = self.stored.database.read(move |on| users.find_any(on, &key)).await?;
-        found.ok_or_else(|| Error::NoUser(who.to_owned()))
+        self.stored.database.read(move |on| users.find_any(on, &key)).await?
     }
 
     /// Adds a user with a new random `sub`. Returns the user.
@@ -184,12 +192,11 @@ impl Management {
             if groups.len() as i64 > GROUPS_OF_USER_MAX {
                 return Ok(Err(Error::InTooManyGroups));
             }
-            if let Some(address) = &address
-                && records.is_address_taken(on, address.as_str(), &record.subject)?
-            {
-                return Ok(Err(Error::Taken(typed)));
+            if let Err(error) = users.settle_name(on, (typed.trim(), address.as_ref().unwrap_or(&name)))? {
+                return Ok(Err(error));
             }
-            if let Err(error) = users.settle_aliases(on, &record.attributes, &record.subject, now)? {
+            let aliases = (&Attributes::default(), &record.attributes);
+            if let Err(error) = users.settle_aliases(on, aliases, &record.subject, now)? {
                 return Ok(Err(error));
             }
             if !records.add(on, &record, &name)? {
@@ -223,19 +230,21 @@ impl Management {
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
         self.decide(move |on| {
-            let Some(user) = users.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            let user = match users.find_any(on, &key)? {
+                Ok(user) => user,
+                Err(error) => return Ok(Err(error)),
+            };
             let (Self { stored: StoredUsers { records, .. }, rules, .. }, mut attributes) =
-                (users.clone(), user.attributes);
+                (users.clone(), user.attributes.clone());
             if let Err(fault) = rules.change(&mut attributes, pairs(&changes)) {
                 return Ok(Err(fault.into()));
             }
-            if let Err(error) = users.settle_aliases(on, &attributes, &user.subject, now)? {
-                return Ok(Err(error));
-            }
-            if let Some(address) = attributes.get("email").filter(|_| rules.usernames == Usernames::Email)
-                && records.is_address_taken(on, address, &user.subject)?
-            {
+            if rules.is_address_taken(on, &records, &attributes, &user.subject)? {
                 return Ok(Err(Error::AliasTaken(Alias::Email)));
+            }
+            let aliases = (&user.attributes, &attributes);
+            if let Err(error) = users.settle_aliases(on, aliases, &user.subject, now)? {
+                return Ok(Err(error));
             }
             records.set_attributes(on, &user.subject, &attributes, now).map(Ok)
         })
@@ -278,7 +287,10 @@ impl Management {
         let (users, key) = (self.clone(), who.to_owned());
         self.decide(move |on| {
             let stored = &users.stored;
-            let Some(user) = users.find_any(on, &key)? else { return Ok(Err(Error::NoUser(key))) };
+            let user = match users.find_any(on, &key)? {
+                Ok(user) => user,
+                Err(error) => return Ok(Err(error)),
+            };
             match next(user.status) {
                 Ok(status) => stored.records.set_status(on, &user.subject, status, now).map(Ok),
                 Err(wrong) => Ok(Err(wrong.into())),
@@ -327,41 +339,10 @@ impl Management {
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
         self.decide(move |on| match users.find_any(on, &key)? {
-            Some(user) => work(&users.stored.records, on, &user).map(Ok),
-            None => Ok(Err(Error::NoUser(key))),
+            Ok(user) => work(&users.stored.records, on, &user).map(Ok),
+            Err(error) => Ok(Err(error)),
         })
         .await
-    }
-
-    /// The user with this name, alias or `sub`.
-    pub(super) fn find_any(&self, on: &mut Transaction<'_>, who: &str) -> Result<Option<Record>, database::Error> {
-        let Self { stored: StoredUsers { records, .. }, rules, .. } = self;
-        let named = match UserName::parse(who) {
-            Some(name) => records.signing_in(on, &rules.sign_in_name(&name))?,
-            None => None,
-        };
-        match named {
-            Some(user) => Ok(Some(user)),
-            None => records.of_subject(on, who),
-        }
-    }
-
-    /// Makes way for the aliases of these attributes, or refuses them.
-    fn settle_aliases(
-        &self,
-        on: &mut Transaction<'_>,
-        attributes: &Attributes,
-        subject: &str,
-        now: Timestamp,
-    ) -> Result<Result<(), Error>, database::Error> {
-        let records = &self.stored.records;
-        while let Some((alias, owner)) = self.rules.taken_alias(on, records, attributes, subject)? {
-            if !self.takes_aliases || alias == Alias::PreferredUsername {
-                return Ok(Err(Error::AliasTaken(alias)));
-            }
-            records.take_alias(on, alias, &owner, now)?;
-        }
-        Ok(Ok(()))
     }
 
     /// Runs a transaction that may refuse. What it has changed before is committed, so it refuses first.
@@ -375,33 +356,6 @@ impl Management {
 
 fn pairs(changes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
     changes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-}
-
-/// What a new user is called.
-enum Named {
-    /// A user name, as typed and in canonical form.
-    Chosen(String, UserName),
-    /// An e-mail address, in the same two forms.
-    Address(String, UserName),
-}
-
-impl Settings {
-    fn name_of_new(&self, typed: &str) -> Result<Named, Error> {
-        let typed = typed.trim().to_owned();
-        let Some(name) = UserName::parse(&typed) else { return Err(Error::UserName(typed)) };
-        if self.declared.contains(name.as_str()) {
-            return Err(Error::Taken(typed));
-        }
-        match self.usernames {
-            Usernames::Email if is_email(&typed) => Ok(Named::Address(typed, name)),
-            Usernames::Email => Err(Error::NoAddress(typed)),
-            Usernames::Chosen if !name.may_be_new() => Err(Error::UserName(typed)),
-            Usernames::Chosen => match self.alias_like(&name) {
-                Some(alias) => Err(Error::LooksLikeAlias(typed, alias)),
-                None => Ok(Named::Chosen(typed, name)),
-            },
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `attributes` and `sign_in` of a user pool.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::document::findings::Reported;
@@ -14,10 +14,18 @@ use crate::user_pool::UserName;
 use crate::user_pool::directory::attribute::{STANDARD, VALUE_MAX};
 use crate::user_pool::directory::custom::{CUSTOM_MAX, NAME_MAX, PREFIX};
 use crate::user_pool::directory::settings::{Alias, Custom, Form, Settings, Usernames};
+use crate::user_pool::settings::UserSettings;
 
 const NEEDS_STORE: &str = "it is for users in a database: add `store`";
 
-pub(super) fn directory(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Result<Arc<Settings>, Reported> {
+pub(super) fn directory(
+    raw: &UserPool,
+    users: &[UserSettings],
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Arc<Settings>, Reported> {
+    let declared = users.iter().filter_map(|user| Some((UserName::parse(&user.username)?, &user.subject)));
+    let declared = declared.map(|(name, subject)| (name.as_str().to_owned(), subject.clone())).collect();
     let has_store = raw.store.is_some();
     let mut needs_store = |key: &str, is_there: bool| {
         if is_there && !has_store {
@@ -44,13 +52,7 @@ pub(super) fn directory(raw: &UserPool, at: &Path, context: &mut Context<'_>) ->
         });
     let sign_in = raw.sign_in.as_ref().unwrap_or(&no_sign_in);
     let (usernames, aliases) = names_of(sign_in, &at.key("sign_in"), context)?;
-    Ok(Arc::new(Settings { custom: custom?, required: required?, aliases, usernames, declared: declared(raw) }))
-}
-
-/// The names of the users of the file.
-fn declared(raw: &UserPool) -> BTreeSet<String> {
-    let names = raw.users.iter().filter_map(|(_, user)| UserName::parse(&user.username));
-    names.map(|name| name.as_str().to_owned()).collect()
+    Ok(Arc::new(Settings { custom: custom?, required: required?, aliases, usernames, declared }))
 }
 
 fn names_of(raw: &SignIn, at: &Path, context: &mut Context<'_>) -> Result<(Usernames, Vec<Alias>), Reported> {

@@ -65,7 +65,7 @@ pub(super) fn user_pool(
         Ok(known) => clients(&raw.clients, has_rs256, known, &at.key("clients"), context),
         Err(reported) => Err(*reported),
     };
-    let directory = directory::directory(raw, at, context);
+    let directory = directory::directory(raw, users.as_deref().unwrap_or_default(), at, context);
     let self_service = self_service::self_service(raw, at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let policy_at = at.key("password_policy");

@@ -4,9 +4,12 @@ use super::*;
 use crate::config::tests::{Directory as Temporary, temporary_directory};
 use crate::database::{Database, Others};
 use crate::user_pool::directory::Directory;
+use crate::user_pool::directory::settings::Usernames;
 use crate::user_pool::management::Group;
 use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
+
+mod names;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -199,7 +202,7 @@ async fn a_verified_address_is_the_alias_of_one_user() {
 #[tokio::test]
 async fn where_the_address_is_the_name_the_user_name_is_the_subject() {
     let (_directory, database) = database("management-addresses");
-    let declared = ["boss@example.com".to_owned()].into();
+    let declared = [("boss@example.com".to_owned(), "sub-of-boss".to_owned())].into();
     let rules = Settings { usernames: Usernames::Email, declared, ..Settings::default() };
     let users = of(&database, "people").with_rules(Arc::new(rules));
     let ada = users.add(new("Ada@Example.com"), NOW).await.expect("added");
@@ -224,7 +227,7 @@ async fn where_the_address_is_the_name_the_user_name_is_the_subject() {
 #[tokio::test]
 async fn a_name_of_the_configuration_and_a_name_with_white_space_are_nobodys() {
     let (_directory, database) = database("management-names");
-    let rules = Settings { declared: ["ada".to_owned()].into(), ..Settings::default() };
+    let rules = Settings { declared: [("ada".to_owned(), "sub-of-ada".to_owned())].into(), ..Settings::default() };
     let users = of(&database, "people").with_rules(Arc::new(rules));
     assert!(matches!(users.add(new("ADA"), NOW).await, Err(Error::Taken(_))));
     for name in ["a b", &"x".repeat(129)] {
@@ -237,10 +240,9 @@ async fn a_name_of_the_configuration_and_a_name_with_white_space_are_nobodys() {
 async fn groups_have_their_limits() {
     let (_directory, database) = database("management-group-limits");
     let users = of(&database, "people");
-    users.add(new("ada"), NOW).await.expect("added");
+    let ada = users.add(new("ada"), NOW).await.expect("added").subject;
     let records = users.stored.records.clone();
     let filled = users.stored.database.write(move |on| {
-        let ada = records.named(on, &UserName::parse("ada").expect("a name"))?.expect("there").subject;
         for number in 0..GROUPS_MAX {
             records.put_group(on, &group(&format!("g{number}"), None), NOW)?;
             if number < GROUPS_OF_USER_MAX {

@@ -9,7 +9,7 @@ use crate::user_pool::factors::settings::{self, Factor, Mode};
 use crate::user_pool::settings::Store;
 
 /// A pool with Grace in its database, and second factors.
-async fn pool(mode: Mode) -> Stored {
+pub(super) async fn pool(mode: Mode) -> Stored {
     Stored::with(|settings| {
         settings.mfa = settings::Settings { mode, factors: vec![Factor::Totp], ..settings::Settings::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
@@ -17,17 +17,17 @@ async fn pool(mode: Mode) -> Stored {
     .await
 }
 
-fn vault() -> Vault {
+pub(super) fn vault() -> Vault {
     Vault::new([aead::Key::new(&Secret::new([9; 32]))].into())
 }
 
-fn factors() -> Factors {
+pub(super) fn factors() -> Factors {
     Factors::new("demo".into(), vault())
 }
 
 impl Stored {
     /// Grace has an app for one-time passwords, and these recovery codes.
-    async fn with_totp(&self, hashes: Vec<[u8; 32]>) -> Seed {
+    pub(super) async fn with_totp(&self, hashes: Vec<[u8; 32]>) -> Seed {
         let seed = Seed::random();
         let subject = self.users.show("grace").await.expect("found").subject;
         let of_app = seed.clone();
@@ -39,12 +39,12 @@ impl Stored {
         seed
     }
 
-    fn code(&self, seed: &Seed) -> String {
+    pub(super) fn code(&self, seed: &Seed) -> String {
         seed.code_at(self.fixture.clock.now())
     }
 
     /// A browser that has typed the password, and the page that asks for more.
-    async fn half_way(&self) -> (Browser<'_>, Answer) {
+    pub(super) async fn half_way(&self) -> (Browser<'_>, Answer) {
         let mut browser = self.fixture.browser();
         let page = browser.sign_in("grace", "first compiler").await;
         (browser, page)
@@ -52,7 +52,7 @@ impl Stored {
 }
 
 impl Browser<'_> {
-    async fn type_code(&mut self, page: &Answer, code: &str) -> Answer {
+    pub(super) async fn type_code(&mut self, page: &Answer, code: &str) -> Answer {
         self.post(routes::STEP, &[("request", &page.hidden()), ("code", code)]).await
     }
 
@@ -61,12 +61,12 @@ impl Browser<'_> {
     }
 }
 
-async fn claims(stored: &Stored, back: &Answer) -> Value {
+pub(super) async fn claims(stored: &Stored, back: &Answer) -> Value {
     payload(&stored.fixture.redeem(&back.code()).await.json()["id_token"])
 }
 
-const ASKED: &str = "Confirm that it is you";
-const SET_UP: &str = "Set up one-time passwords";
+pub(super) const ASKED: &str = "Confirm that it is you";
+pub(super) const SET_UP: &str = "Set up one-time passwords";
 
 #[tokio::test]
 async fn a_user_with_an_app_is_asked_for_its_code() {
@@ -117,14 +117,14 @@ async fn a_group_may_have_to_have_a_factor() {
 }
 
 /// The secret on the page for an app.
-fn seed_of(page: &Answer) -> Seed {
+pub(super) fn seed_of(page: &Answer) -> Seed {
     let (_, rest) = page.text().split_once("<p class=\"secret\">").expect("a secret");
     let text = rest.split_once("</p>").expect("its end").0.replace(' ', "");
     assert!(page.text().contains(&format!("secret={text}&#38;issuer=")), "{}", page.text());
     serde_json::from_value(json!(text)).expect("a seed")
 }
 
-fn codes_of(page: &Answer) -> Vec<String> {
+pub(super) fn codes_of(page: &Answer) -> Vec<String> {
     let list = page.text().split("<li>").skip(1);
     list.map(|item| item.split_once("</li>").expect("its end").0.to_owned()).collect()
 }
@@ -317,14 +317,14 @@ async fn an_administrator_sees_and_removes_the_factors_of_a_user() {
     stored.with_totp(vec![[1; 32], [2; 32]]).await;
     let owned = stored.users.factors("grace").await.expect("found");
     assert_eq!((&owned.factors[..], owned.recovery_codes), (&[Factor::Totp][..], 2));
-    stored.users.reset_factors("GRACE").await.expect("removed");
+    stored.users.reset_factors("GRACE", START).await.expect("removed");
     assert_eq!(stored.users.factors("grace").await.expect("found"), Default::default());
     let (_, back) = stored.half_way().await;
     assert!(!back.code().is_empty());
     for nobody in ["nobody", "sub-of-nobody"] {
         assert!(matches!(stored.users.factors(nobody).await, Err(crate::user_pool::management::Error::NoUser(_))));
         assert!(matches!(
-            stored.users.reset_factors(nobody).await,
+            stored.users.reset_factors(nobody, START).await,
             Err(crate::user_pool::management::Error::NoUser(_))
         ));
     }
