@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     pub(crate) tokens_by_refresh: Counter,
     pub(crate) tokens_by_client: Counter,
     pub(crate) reuse_detected: Counter,
+    pub(crate) grants_not_enough: Counter,
     pub(crate) logout_tokens_delivered: Counter,
     pub(crate) logout_tokens_failed: Counter,
 }
@@ -53,6 +54,11 @@ impl Metrics {
             tokens_by_code: tokens("authorization_code"),
             tokens_by_refresh: tokens("refresh_token"),
             tokens_by_client: tokens("client_credentials"),
+            grants_not_enough: registry.counter(
+                "vestibule_pool_grants_not_enough_total",
+                "Codes and refresh tokens that were refused because a sign-in asks for more now than was proved for them.",
+                vec![("pool", pool.to_string())],
+            ),
             reuse_detected: registry.counter(
                 "vestibule_pool_reuse_detected_total",
                 "Codes and refresh tokens that came a second time; what they had brought is revoked.",

@@ -87,24 +87,26 @@ impl UserPool {
         let service = SelfService::new(&settings, memory, stored.as_ref());
         let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored.clone());
         let directory = Arc::new(directory.with_rules(Arc::clone(&settings.directory)));
+        let hasher = signin::hasher(&directory, settings.hashing_max, memory.hashing.clone());
+        let policy = settings.password_policy.clone();
+        let passwords = stored.clone().map(|stored| Passwords::new(stored, policy, hasher.clone()));
+        let risk = Arc::clone(&memory.risk);
+        let sign_in =
+            Arc::new(SignIn::new(Arc::clone(&directory), hasher, passwords, risk, second, clock.clone()));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),
             seal: seal.clone(),
             directory: Arc::clone(&directory),
             sessions: Arc::clone(&sessions),
+            sign_in: Arc::clone(&sign_in),
             keys,
             grants,
-            stored: stored.clone(),
+            stored,
             clock: clock.clone(),
             metrics: metrics.clone(),
         };
         let provider = Arc::new(Provider::new(&settings, memory, parts));
-        let hasher = signin::hasher(&directory, settings.hashing_max, memory.hashing.clone());
-        let policy = settings.password_policy.clone();
-        let passwords = stored.map(|stored| Passwords::new(stored, policy, hasher.clone()));
-        let sign_in =
-            SignIn::new(Arc::clone(&directory), hasher, passwords, Arc::clone(&memory.risk), second, clock.clone());
         let is_https = settings.issuer.scheme() == "https";
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let host = settings.issuer.host_str().unwrap_or_default().to_owned();

@@ -240,6 +240,7 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `sign_in.wrong_code` | 401 | The code of the second factor is wrong, or was used before |
 | `sign_in.user_held` | 403 | The password is right, and the user has to do something first: confirm an address, or choose another password |
 | `sign_in.no_second_factor` | 403 | The user has to have a second factor, and there is none that the user can set up |
+| `token.not_enough` | 400 | At the token endpoint: a sign-in would ask the user for more now than was proved for the code or refresh token. The user has to sign in again |
 | `sign_in.form_foreign` | 403 | The form comes from another browser or another site, or the browser did not send the cookie |
 | `sign_in.form_expired` | 403 | The sign-in page was open for more than 15 minutes |
 | `confirm.form_expired` | 403 | The page that asks whether a program may act as the user was open for more than 15 minutes |

@@ -82,6 +82,7 @@ pub(crate) fn because(code: &'static str, mut response: WholeResponse) -> WholeR
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user_pool::oauth::error::TOKEN_NOT_ENOUGH;
 
     #[test]
     fn every_code_is_in_the_list_of_reasons() {
@@ -102,7 +103,9 @@ mod tests {
             Notice::WrongCode,
         ]
         .map(Notice::code);
-        for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD, UNAVAILABLE, HELD, NO_SECOND_FACTOR]].concat()
+        for code in
+            [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD, UNAVAILABLE, HELD, NO_SECOND_FACTOR, TOKEN_NOT_ENOUGH]]
+                .concat()
         {
             assert!(list.contains(&format!("\n| `{code}` | ")), "{code}");
         }

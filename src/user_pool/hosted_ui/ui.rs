@@ -21,7 +21,7 @@ pub(crate) struct HostedUi {
     pub(crate) cookies: Cookies,
     pub(crate) origin: Arc<str>,
     pub(crate) provider: Arc<Provider>,
-    pub(crate) sign_in: SignIn,
+    pub(crate) sign_in: Arc<SignIn>,
     /// `None`: the pool has no database.
     pub(crate) service: Option<SelfService>,
     pub(crate) sessions: Arc<Sessions>,

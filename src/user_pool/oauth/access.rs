@@ -30,7 +30,8 @@ impl Access {
 }
 
 impl Provider {
-    /// What a token says. `None` if it was revoked, or if its client or its user are gone.
+    /// What a token says. `None` if it was revoked, if its client or its user are gone, or if a sign-in of the user asks for more today than was
+    /// proved for it.
     ///
     /// # Errors
     ///
@@ -45,19 +46,24 @@ impl Provider {
         if self.directory.client(client_id).is_none() {
             return Ok(None);
         }
-        let alive = match (self.grants.family((subject, client_id), &family, now).await?, inside) {
+        let user = match (self.grants.family((subject, client_id), &family, now).await?, inside) {
             (Standing::Revoked, _) | (Standing::NotRevoked, None) => None,
-            (Standing::Alive(grant), _) => Some((grant.fingerprint, grant.claims)),
+            (Standing::Alive(grant), _) => {
+                let user = self.holder(&grant).await?.user().ok();
+                user.map(|user| (user, grant.claims))
+            }
             (Standing::NotRevoked, Some(inside)) => {
                 let auth_time = claims.get("auth_time").and_then(Value::as_u64).unwrap_or_default();
                 let session = inside.session_id.as_ref().map(|id| Key { subject, id, auth_time });
                 let has_ended = session.is_some_and(|session| self.sessions.has_ended(session, now));
-                (!has_ended).then_some((inside.fingerprint, None))
+                if has_ended {
+                    None
+                } else {
+                    self.directory.user(subject, &inside.fingerprint).await?.map(|user| (user, None))
+                }
             }
         };
-        let Some((fingerprint, asked)) = alive else { return Ok(None) };
-        let user = self.directory.user(subject, &fingerprint).await?;
-        Ok(user.map(|user| Access { user, claims, asked }))
+        Ok(user.map(|(user, asked)| Access { user, claims, asked }))
     }
 }
 

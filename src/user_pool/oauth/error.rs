@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::message::WholeResponse;
+use crate::page::Code;
 use crate::user_pool::reply;
 
 /// An error response to a relying party.
@@ -17,6 +18,8 @@ pub(crate) struct Error {
     pub(crate) description: &'static str,
     /// Set if the request may succeed later.
     later: Option<Later>,
+    /// In the access log, where the code does not say enough.
+    reason: Option<Code>,
 }
 
 /// Why a request may succeed later, with `Retry-After` in seconds.
@@ -29,10 +32,22 @@ enum Later {
 /// How long a client waits while the database fails, in seconds.
 const UNAVAILABLE_FOR: u64 = 5;
 
+/// The reason of [`Error::NOT_ENOUGH`].
+pub(crate) const TOKEN_NOT_ENOUGH: &str = "token.not_enough";
+
 impl Error {
+    /// A code or refresh token counts for nothing (RFC 6749 §5.2).
+    pub(super) const NOT_VALID: Self =
+        Self::grant("the code or refresh token is not valid, was used before, or is another client's");
+    /// A sign-in would ask for more today than was proved when the grant was made.
+    pub(super) const NOT_ENOUGH: Self = Self {
+        reason: Some(Code(TOKEN_NOT_ENOUGH)),
+        ..Self::grant("the user has to sign in again: a sign-in asks for more now than was proved for this grant")
+    };
+
     /// An error with a code of the standards and a description.
     pub(crate) const fn new(code: &'static str, description: &'static str) -> Self {
-        Self { code, description, later: None }
+        Self { code, description, later: None, reason: None }
     }
 
     /// `invalid_request`: a parameter is missing, repeated or invalid.
@@ -63,7 +78,7 @@ impl Error {
     pub(crate) const fn unavailable() -> Self {
         let (code, description) =
             ("temporarily_unavailable", "the user pool cannot answer at the moment; try again later");
-        Self { code, description, later: Some(Later::Unavailable(UNAVAILABLE_FOR)) }
+        Self { later: Some(Later::Unavailable(UNAVAILABLE_FOR)), ..Self::new(code, description) }
     }
 
     /// The error as a response of the token endpoint (RFC 6749 §5.2).
@@ -83,6 +98,9 @@ impl Error {
         if unauthorized {
             let challenge = HeaderValue::from_static(r#"Basic realm="token", charset="UTF-8""#);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(reason);
         }
         response
     }

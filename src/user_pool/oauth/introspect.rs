@@ -66,7 +66,7 @@ impl Provider {
             Err(fault) => return self.not_refused(fault).map(|()| None),
         };
         let grant = opened.grant();
-        if !opened.is_good() || self.user_of(grant).await?.is_none() {
+        if !opened.is_good() || self.stored(self.holder(grant).await)?.user().is_err() {
             return Ok(None);
         }
         let found = json!({

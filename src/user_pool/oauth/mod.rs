@@ -15,6 +15,7 @@ mod cognito;
 mod discovery;
 pub(crate) mod form_post;
 pub(crate) mod grant;
+mod holder;
 mod introspect;
 mod issuer;
 pub(crate) mod keys;

@@ -22,6 +22,7 @@ use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::rate_limit::Buckets;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
+use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::{Session, Sessions};
 
 /// Maximum number of applications on the page of a signed-in user.
@@ -39,6 +40,8 @@ pub(crate) struct Provider {
     pub(super) seal: Seal,
     pub(super) directory: Arc<Directory>,
     pub(super) sessions: Arc<Sessions>,
+    /// What grants are held to.
+    pub(super) sign_in: Arc<SignIn>,
     /// Limits sign-ins without a password.
     pub(super) silent: Arc<Mutex<Buckets>>,
     pub(super) secrets: Arc<SecretLimits>,
@@ -61,6 +64,7 @@ pub(crate) struct Parts {
     pub(crate) stored: Option<StoredUsers>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) sign_in: Arc<SignIn>,
     pub(crate) failures: Arc<Failures>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
@@ -69,7 +73,7 @@ pub(crate) struct Parts {
 impl Provider {
     /// Creates the provider.
     pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
-        let Parts { url, seal, keys, grants, stored, directory, sessions, failures, clock, metrics } = parts;
+        let Parts { url, seal, keys, grants, stored, directory, sessions, sign_in, failures, clock, metrics } = parts;
         let pushed = stored.as_ref().map(PushedRequests::new);
         let logouts = stored.map(|stored| (stored.database, LogoutRows::new(stored.records.pool)));
         let form = if directory.is_stored() { Form::Cognito } else { Form::Sealed };
@@ -83,6 +87,7 @@ impl Provider {
             seal,
             directory,
             sessions,
+            sign_in,
             silent,
             secrets,
             logged,

@@ -14,15 +14,13 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::client_auth::{self, Caller};
 use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::grant::record::{Fault, Grant, Presented, Redeemed, Refused};
+use crate::user_pool::oauth::holder::Holder;
 use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::oauth::request::{self, one};
 use crate::user_pool::reply;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::settings::Pkce;
-
-const NOT_VALID: Error =
-    Error::grant("the code or refresh token is not valid, was used before, or is another client's");
 
 const NOT_FOR_USERS: Error = Error::new("unauthorized_client", "the client may not use authorization_code");
 
@@ -75,20 +73,20 @@ impl Provider {
         let resource = request::resource(form, client)?;
         // The redirect URI may have been removed from the configuration since the code was issued.
         if !client.allows_redirect(presented.redirect_uri) {
-            return Err(NOT_VALID);
+            return Err(Error::NOT_VALID);
         }
         // Before the code is used up: if the database fails, the client can try again.
-        let user = match self.stored(self.grants.grant_of_code(presented.code).await)? {
-            Some(grant) => self.user_of(&grant).await?,
-            None => None,
+        let holder = match self.stored(self.grants.grant_of_code(presented.code).await)? {
+            Some(grant) => self.stored(self.holder(&grant).await)?,
+            None => Holder::Nobody,
         };
         let redeemed = self.grants.redeem(&presented, seen, now).await.map_err(|fault| self.refused(fault, client))?;
         check_resource(resource, &redeemed.grant, client)?;
         // The user signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
-            return Err(NOT_VALID);
+            return Err(Error::NOT_VALID);
         }
-        let user = user.ok_or(NOT_VALID)?;
+        let user = self.counted(holder)?;
         let answer = self.answer(client, (&redeemed, &user), &redeemed.grant.scope, now);
         self.metrics.tokens_by_code.increment();
         Ok(answer)
@@ -108,13 +106,13 @@ impl Provider {
         let (wanted, resource) = (one(form, "scope")?, request::resource(form, client)?);
         let refused = |fault| self.refused(fault, client);
         let token = self.grants.open_refresh_token(token, client.id(), wanted, now).await.map_err(refused)?;
-        check_resource(resource, token.grant(), client).map_err(|_| NOT_VALID)?;
+        check_resource(resource, token.grant(), client).map_err(|_| Error::NOT_VALID)?;
         // A token that is not in force is not used up: a configuration that is taken back may put it in force again.
         if !token.grant().has("offline_access") && self.sessions.has_ended(token.grant().session(), now) {
             // RP-Initiated Logout §2: only `offline_access` outlives the session.
-            return Err(NOT_VALID);
+            return Err(Error::NOT_VALID);
         }
-        let user = self.user_of(token.grant()).await?.ok_or(NOT_VALID)?;
+        let user = self.counted(self.stored(self.holder(token.grant()).await)?)?;
         let redeemed = self.grants.refresh(token, seen, now).await.map_err(refused)?;
         // RFC 6749 §6: the requested scope may be smaller than the granted one, but not larger.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
@@ -123,9 +121,12 @@ impl Provider {
         Ok(answer)
     }
 
-    /// The user of a grant. `None` if the user does not exist any more, was disabled, or has another password.
-    pub(super) async fn user_of(&self, grant: &Grant) -> Result<Option<Arc<User>>, Error> {
-        self.stored(self.directory.user(&grant.subject, &grant.fingerprint).await)
+    /// The user of a grant that is presented. Counts those for whom it is not enough any more.
+    fn counted(&self, holder: Holder) -> Result<Arc<User>, Error> {
+        if matches!(holder, Holder::NotEnough) {
+            self.metrics.grants_not_enough.increment();
+        }
+        holder.user()
     }
 
     fn answer(
@@ -192,7 +193,7 @@ impl Provider {
             }
         };
         match refused {
-            Refused::Invalid => NOT_VALID,
+            Refused::Invalid => Error::NOT_VALID,
             Refused::Scope => Error::new("invalid_scope", "more is asked for than was granted"),
             Refused::TooMany(wait) => Error::too_many(wait),
             Refused::Reused => {
@@ -201,7 +202,7 @@ impl Provider {
                     app_client.id = client.id(),
                     "a code or refresh token was used twice; everything that was issued from it is revoked"
                 );
-                NOT_VALID
+                Error::NOT_VALID
             }
         }
     }

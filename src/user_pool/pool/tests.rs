@@ -16,6 +16,7 @@ mod sign_in;
 mod stored;
 mod stored_sessions;
 mod strict_reading;
+mod today;
 mod token;
 
 use std::collections::BTreeMap;

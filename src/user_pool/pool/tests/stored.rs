@@ -6,6 +6,7 @@ use crate::database::{Database, Others};
 use crate::user_pool::credential::hasher::{Hasher, Hashing, costs};
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::endings::rows::{EndingRows, KEPT};
 use crate::user_pool::management::{Error, Group, Management, NewUser};
 use crate::user_pool::passwords::Passwords;
 use crate::user_pool::passwords::tests::{first, set};
@@ -59,7 +60,7 @@ impl Stored {
         self.fixture.redeem(&code).await.json()
     }
 
-    async fn set_status(&self, subject: &str, status: Status) {
+    pub(super) async fn set_status(&self, subject: &str, status: Status) {
         let (records, subject) = (Records { pool: "demo".into() }, subject.to_owned());
         let set = self.database.write(move |on| records.set_status(on, &subject, status, START)).await;
         set.expect("set");
@@ -78,6 +79,22 @@ impl Stored {
         let records = Records { pool: "demo".into() };
         let stored = StoredUsers { database: Arc::clone(&self.database), records };
         Fixture::of_store(self.fixture.settings.clone(), (PoolMemory::default(), clock), hand, Some(stored))
+    }
+
+    /// Another configuration with the same database, in this process.
+    pub(super) fn reconfigured(&self, change: impl FnOnce(&mut Settings)) -> Fixture {
+        let mut settings = self.fixture.settings.clone();
+        change(&mut settings);
+        let stored = StoredUsers { database: Arc::clone(&self.database), records: Records { pool: "demo".into() } };
+        Fixture::of_store(settings, self.fixture.process.clone(), self.fixture.clock.clone(), Some(stored))
+    }
+
+    /// This process learns what has ended in the database.
+    pub(super) async fn follow_endings(&self) {
+        let rows = EndingRows { pool: "demo".into() };
+        let found = self.database.read(move |on| rows.after(on, 0)).await.expect("read");
+        let now = self.fixture.clock.now();
+        self.fixture.process.0.endings.publish(found.iter().map(|row| row.ending(now + KEPT)), now);
     }
 
     /// Makes every read of users fail, or work again.
