@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::clock::Timestamp;
 use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
@@ -81,7 +82,7 @@ impl HostedUi {
         under_way: UnderWay,
         request: Option<AuthorizationRequest>,
     ) -> WholeResponse {
-        let shown_at = self.clock.now().seconds();
+        let shown_at = self.clock.now().seconds().max(self.sessions.first_auth_time(&under_way.subject));
         self.lead_to(headers, &Page { kind, under_way, request, shown_at, notice: None })
     }
 
@@ -119,7 +120,7 @@ impl HostedUi {
         match &page.kind {
             Kind::Challenge(asked) => challenge::show(&frame, *asked),
             Kind::SetUpTotp(seed) => set_up_totp::show(&frame, seed, &self.service_name()),
-            Kind::RecoveryCodes(codes) => recovery_codes::show(&frame, codes),
+            Kind::RecoveryCodes { codes, .. } => recovery_codes::show(&frame, codes),
         }
     }
 
@@ -146,12 +147,17 @@ impl HostedUi {
         }
     }
 
-    /// Whether a page is too old, or shows what is shown only until the user goes on.
+    /// Whether a page is too old, or shows what is shown only until the user goes on: a secret that was set up is shown to nobody, and neither is
+    /// one that nobody would be asked to set up any more.
     async fn is_left(&self, page: &Page) -> Result<bool, database::Error> {
+        let first_auth_time = self.sessions.first_auth_time(&page.under_way.subject);
         Ok(match page.kind {
-            _ if page.is_over(self.clock.now()) => true,
-            Kind::RecoveryCodes(_) => !self.sign_in.are_codes_shown(&page.under_way).await?,
-            Kind::Challenge(_) | Kind::SetUpTotp(_) => false,
+            _ if page.is_over(first_auth_time, self.clock.now()) => true,
+            Kind::Challenge(_) => false,
+            Kind::SetUpTotp(_) => !matches!(self.sign_in.next(&page.under_way).await?, Some((_, Step::SetUp(_)))),
+            Kind::RecoveryCodes { set_up_at, .. } => {
+                !self.sign_in.are_codes_shown(&page.under_way, Timestamp::from_millis(set_up_at)).await?
+            }
         })
     }
 
@@ -176,7 +182,7 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let page = match self.received::<Page>(Purpose::Step, headers, form) {
-            Ok((_, page)) if !page.is_over(self.clock.now()) => page,
+            Ok((_, page)) if !self.is_left(&page).await? => page,
             refused => {
                 let refused = refused.map_or_else(|refused| refused, |(_, page)| state::Refused::Expired(page));
                 let (why, again) = self.step_refused(refused);
@@ -188,11 +194,14 @@ impl HostedUi {
         }
         match page.kind.clone() {
             Kind::Challenge(asked) => self.answer_challenge(headers, form, page, asked, client).await,
-            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
-            Kind::RecoveryCodes(_) if self.sign_in.leave_codes(&page.under_way).await? => {
+            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed).await,
+            Kind::RecoveryCodes { set_up_at, .. }
+                if self.sign_in.leave_codes(&page.under_way, Timestamp::from_millis(set_up_at)).await? =>
+            {
                 self.go_on(headers, page.under_way, page.request, client).await
             }
-            Kind::RecoveryCodes(_) => {
+            // Two forms at the same moment: the other one was first.
+            Kind::RecoveryCodes { .. } => {
                 let (why, again) = self.step_refused(state::Refused::Expired(page));
                 Ok(self.refused(headers, why, again))
             }

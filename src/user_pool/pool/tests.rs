@@ -12,6 +12,7 @@ mod oauth_endpoints;
 mod pushed;
 mod resources;
 mod self_service;
+mod set_up;
 mod sign_in;
 mod stored;
 mod stored_sessions;

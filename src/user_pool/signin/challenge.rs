@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::database::{self, Transaction};
 use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::totp::{self, Seed};
@@ -133,20 +134,25 @@ impl SignIn {
             }
             factors.set_totp(on, &subject, (&seed, step), now)?;
             factors.set_recovery_codes(on, &subject, &hashes)?;
-            Ok(SetUp::Done(codes))
+            Ok(SetUp::Done { codes, at: now })
         };
         second.database.write(work).await
     }
 
-    /// Whether the page that shows the recovery codes may still be loaded.
+    /// Whether the page that shows the recovery codes of what was set up at this time may still be loaded.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn are_codes_shown(&self, under_way: &UnderWay) -> Result<bool, database::Error> {
-        let Some(Second { database, factors, .. }) = self.second.clone() else { return Ok(false) };
+    pub(crate) async fn are_codes_shown(
+        &self,
+        under_way: &UnderWay,
+        set_up_at: Timestamp,
+    ) -> Result<bool, database::Error> {
+        let Some(Second { factors, .. }) = self.second.clone() else { return Ok(false) };
         let subject = under_way.subject.clone();
-        database.read(move |on| factors.are_codes_shown(on, &subject)).await
+        let found = self.user_of(under_way, move |on| factors.are_codes_shown(on, &subject, set_up_at)).await?;
+        Ok(found.is_some_and(|(_, are_shown)| are_shown))
     }
 
     /// The user leaves the page that shows the recovery codes. `false` if it was left before: whoever goes back to it in the history of the browser
@@ -155,10 +161,14 @@ impl SignIn {
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn leave_codes(&self, under_way: &UnderWay) -> Result<bool, database::Error> {
+    pub(crate) async fn leave_codes(
+        &self,
+        under_way: &UnderWay,
+        set_up_at: Timestamp,
+    ) -> Result<bool, database::Error> {
         let Some(Second { database, factors, .. }) = self.second.clone() else { return Ok(false) };
         let subject = under_way.subject.clone();
-        database.write(move |on| factors.leave_codes(on, &subject)).await
+        database.write(move |on| factors.leave_codes(on, &subject, set_up_at)).await
     }
 
     /// The user of a sign-in, and what `with` reads in the same transaction.

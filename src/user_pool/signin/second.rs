@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::secret::Secret;
 use crate::user_pool::factors::{Factors, settings};
@@ -35,8 +36,8 @@ pub(crate) enum Answer {
 /// What became of an attempt to set up one-time passwords.
 #[derive(Debug)]
 pub(crate) enum SetUp {
-    /// They are set up. The recovery codes are new; there are none if the user has some already.
-    Done(Vec<Secret<String>>),
+    /// They are set up, at this time. The recovery codes are new.
+    Done { codes: Vec<Secret<String>>, at: Timestamp },
     /// The code is wrong.
     Wrong,
     /// The user has another password, is disabled, does not exist any more, or has set up a factor meanwhile.

@@ -64,6 +64,11 @@ impl Sessions {
         self.lifetime
     }
 
+    /// The first second of a sign-in of this user that counts. Those before have ended.
+    pub(crate) fn first_auth_time(&self, subject: &str) -> u64 {
+        self.endings.first_auth_time(subject)
+    }
+
     /// Starts a session for a user who has just signed in. A former session of the same user continues with the same id, so
     /// that a sign-out also ends the tokens that were issued in it. A former session of another user is ended.
     ///
@@ -112,7 +117,7 @@ impl Sessions {
             Kind::Stored(stored) => stored.open(cookie, now).await?,
         };
         // As at the rules: otherwise a rule would send the browser here again and again.
-        let has_ended = |session: &Session| session.auth_time < self.endings.first_auth_time(&session.subject);
+        let has_ended = |session: &Session| session.auth_time < self.first_auth_time(&session.subject);
         Ok(session.filter(|session| !session.is_over(self.lifetime, now) && !has_ended(session)))
     }
 

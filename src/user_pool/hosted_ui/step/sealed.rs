@@ -25,7 +25,8 @@ pub(super) struct Page {
     pub(super) under_way: UnderWay,
     /// `None`: the user returns to the start page.
     pub(super) request: Option<AuthorizationRequest>,
-    /// When the page was shown first, in seconds. One that is shown again does not live longer.
+    /// When the page was shown first, in seconds. One that is shown again does not live longer. Never a second that counts as ended, as the
+    /// `auth_time` of a session (docs/decisions/0097).
     pub(super) shown_at: u64,
     /// Why it is shown again.
     pub(super) notice: Option<Notice>,
@@ -38,8 +39,8 @@ pub(super) enum Kind {
     Challenge(Asked),
     /// Sets up one-time passwords.
     SetUpTotp(Seed),
-    /// Shows recovery codes, once. They are sealed in the page, so that it can be loaded again.
-    RecoveryCodes(Vec<String>),
+    /// Shows the recovery codes of what was set up at this time, in milliseconds, once. They are sealed in the page, so that it can be loaded again.
+    RecoveryCodes { codes: Vec<String>, set_up_at: u64 },
 }
 
 /// What a user is asked for.
@@ -53,7 +54,7 @@ impl Kind {
     fn lifetime(&self) -> Duration {
         match self {
             Self::Challenge(_) => ANSWER_WITHIN,
-            Self::SetUpTotp(_) | Self::RecoveryCodes(_) => SET_UP_WITHIN,
+            Self::SetUpTotp(_) | Self::RecoveryCodes { .. } => SET_UP_WITHIN,
         }
     }
 }
@@ -64,8 +65,9 @@ impl Page {
         Self { notice: Some(notice), ..self }
     }
 
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        now.since(Timestamp::from_seconds(self.shown_at)) > self.kind.lifetime()
+    /// Whether it was shown too long ago, or before the user's sign-ins of before `first_auth_time` have ended.
+    pub(super) fn is_over(&self, first_auth_time: u64, now: Timestamp) -> bool {
+        self.shown_at < first_auth_time || now.since(Timestamp::from_seconds(self.shown_at)) > self.kind.lifetime()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Sets up one-time passwords of an app: a picture to scan, the same as text, and a code that shows that the app has it.
 
-use std::net::IpAddr;
-
 use http::HeaderMap;
 use qrcode::{Color, EcLevel, QrCode};
 
@@ -59,20 +57,17 @@ impl HostedUi {
         form: &Form<'_>,
         page: Page,
         seed: &Seed,
-        client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let typed = form.one("code").ok().flatten().unwrap_or_default();
         if typed.trim().is_empty() {
             return Ok(self.lead_to(headers, &page.with(Notice::NoCode)));
         }
         match self.sign_in.set_up_totp(&page.under_way, seed, typed).await? {
-            SetUp::Done(codes) => {
+            SetUp::Done { codes, at } => {
                 let under_way = UnderWay { proofs: page.under_way.proofs.and(Proof::Totp), ..page.under_way };
-                if codes.is_empty() {
-                    return self.go_on(headers, under_way, page.request, client).await;
-                }
                 let codes = codes.iter().map(|code| code.expose().clone()).collect();
-                Ok(self.turn_to(headers, Kind::RecoveryCodes(codes), under_way, page.request))
+                let kind = Kind::RecoveryCodes { codes, set_up_at: at.millis() };
+                Ok(self.turn_to(headers, kind, under_way, page.request))
             }
             SetUp::Wrong => Ok(self.lead_to(headers, &page.with(Notice::WrongCode))),
             SetUp::Over => {
