@@ -72,6 +72,12 @@ impl Settings {
         }
     }
 
+    /// One spelling for all spellings of a name: a phone number in the form of E.164, if users sign in by theirs.
+    pub(crate) fn canonical(&self, name: &UserName) -> UserName {
+        let typed = self.sign_in_name(name);
+        UserName::parse(&typed.phone_number).unwrap_or(typed.name)
+    }
+
     /// What a user name looks like that could be an alias of another user.
     pub(crate) fn alias_like(&self, name: &UserName) -> Option<Alias> {
         self.aliases.iter().copied().find(|alias| match alias {

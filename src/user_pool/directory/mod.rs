@@ -102,6 +102,11 @@ impl Directory {
         Ok((self.by_name.get(name).cloned().or(found), costs))
     }
 
+    /// One spelling for all spellings of a name that lead to the same user, if they lead to one.
+    pub(crate) fn canonical(&self, name: &UserName) -> UserName {
+        self.rules.canonical(name)
+    }
+
     /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed, if the user was disabled, or if the user
     /// has to do something first ([`Status::may_have_sessions`](status::Status::may_have_sessions)).
     ///

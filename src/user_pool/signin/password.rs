@@ -87,7 +87,10 @@ impl SignIn {
         let (user, foreign_costs) = self.directory.who_signs_in(&name).await?;
         let known = known.filter(|known| user.as_ref().is_some_and(|user| known.is_of(user)));
         let from = Origin { address: client, browser: known.map(|known| &*known.id) };
-        let attempt = match self.risk.begin(&name, from, Guess::Password, &self.clock).await {
+        // However the name is spelled, and whichever of the names it is, it counts for the user. A name that nobody has counts as it would be
+        // looked up.
+        let counted = user.as_ref().map_or_else(|| self.directory.canonical(&name), |user| user.name().clone());
+        let attempt = match self.risk.begin(&counted, from, Guess::Password, &self.clock).await {
             Ok(attempt) => attempt,
             Err(Refused::TooMany(wait)) => return Ok(Outcome::TooMany(wait)),
             Err(Refused::Busy) => return Ok(Outcome::Busy),
