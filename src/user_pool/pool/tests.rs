@@ -5,6 +5,7 @@ mod clients;
 mod confirm;
 mod documents;
 mod generations;
+mod guesses;
 mod logout;
 mod logout_tokens;
 mod mfa;

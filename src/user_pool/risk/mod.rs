@@ -13,11 +13,16 @@
 //! together have a limit, too, because a user can create any number of them.
 //!
 //! Codes of a second factor have limits of their own: whoever guesses one knows the password already, and a right password must not give new
-//! guesses. The limit per user is stricter, and is for each browser in which the user has signed in before, and for all others together.
+//! guesses. There is one limit per user for all browsers in which the user has signed in before, another one for each of these, and one for all
+//! other browsers together. Whoever knew the password before there was a second factor may have collected cookies of known browsers. They give no
+//! more guesses than the limit for all of them. One such cookie does not keep the user's own browsers out; with two, somebody who goes on guessing
+//! can. A new password ends that: it makes every known browser unknown, and the guesser cannot come to the question any more.
 //!
 //! An attempt is counted before the password is verified, and given back if the password is right. So parallel guesses cannot
 //! exceed the limits. If only attempts in progress stand against an attempt, it waits for their outcome. A refused attempt is
 //! not counted, so waiting always helps.
+
+mod limits;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -30,22 +35,10 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
 use crate::user_pool::directory::name::UserName;
-use crate::user_pool::rate_limit::{self, Buckets, Limit, network};
-use crate::user_pool::shares::{Bounds, Found, Shares};
+use crate::user_pool::rate_limit::network;
 
-const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_secs(30) };
-const PER_ADDRESS: Limit = Limit { burst: 30, interval: Duration::from_secs(5) };
-const PER_SITE: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
-const PER_USER: Limit = Limit { burst: 50, interval: Duration::from_secs(60) };
-/// A code has six digits, and up to three are good at a time: 288 guesses a day find one with a probability of 1 in 1,000.
-const CODES_PER_USER: Limit = Limit { burst: 10, interval: Duration::from_secs(300) };
-/// How long an address counts as known for a user after a sign-in from there.
-const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Maximum number of known addresses, per user and in total.
-const KNOWN: Bounds = Bounds { per_owner: 64, total: 100_000 };
-
-/// Maximum number of entries of each limit. An entry has 16 bytes.
-const ENTRIES_MAX: usize = 100_000;
+pub(crate) use limits::{Guess, Origin};
+use limits::{Keys, Limits};
 
 /// Maximum waiting time for the outcome of other attempts.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -63,33 +56,12 @@ pub(crate) struct Risk {
 
 #[derive(Debug)]
 struct State {
-    per_user_and_address: Buckets,
-    per_address: Buckets,
-    per_site: Buckets,
-    per_user: Buckets,
-    codes_per_user: Buckets,
-    known: Shares<()>,
+    limits: Limits,
     /// The number of attempts in progress, by the key of each bucket that they use.
     under_way: HashMap<u64, u32>,
     /// The number of waiting attempts, by network.
     waiting: HashMap<[u8; 8], u32>,
     waiting_in_all: u32,
-}
-
-/// What is guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Guess {
-    Password,
-    /// A code of a second factor.
-    Code,
-}
-
-/// The origin of an attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin<'a> {
-    pub(crate) address: IpAddr,
-    /// The browser, if it is known for this user.
-    pub(crate) browser: Option<&'a str>,
 }
 
 /// An attempt that was permitted. Dropping it without [`succeeded`](Self::succeeded) counts it as failed.
@@ -98,24 +70,6 @@ pub(crate) struct Origin<'a> {
 pub(crate) struct Attempt<'r> {
     risk: &'r Risk,
     keys: Keys,
-}
-
-/// The buckets that an attempt uses.
-#[derive(Clone, Copy, Debug)]
-struct Keys {
-    guess: Guess,
-    pair: u64,
-    address: u64,
-    /// `None` for an IPv4 address.
-    site: Option<u64>,
-    /// `None` for a password, if the address is known for the user.
-    user: Option<u64>,
-}
-
-impl Keys {
-    fn all(self) -> impl Iterator<Item = u64> {
-        [Some(self.pair), Some(self.address), self.site, self.user].into_iter().flatten()
-    }
 }
 
 /// Why an attempt is refused.
@@ -138,17 +92,8 @@ enum Turn<'r> {
 impl Risk {
     /// Creates the limits without any attempts.
     pub(crate) fn new() -> Self {
-        let state = State {
-            per_user_and_address: Buckets::new(PER_USER_AND_ADDRESS, ENTRIES_MAX),
-            per_address: Buckets::new(PER_ADDRESS, ENTRIES_MAX),
-            per_site: Buckets::new(PER_SITE, ENTRIES_MAX),
-            per_user: Buckets::new(PER_USER, ENTRIES_MAX),
-            codes_per_user: Buckets::new(CODES_PER_USER, ENTRIES_MAX),
-            known: Shares::new(KNOWN),
-            under_way: HashMap::new(),
-            waiting: HashMap::new(),
-            waiting_in_all: 0,
-        };
+        let state =
+            State { limits: Limits::new(), under_way: HashMap::new(), waiting: HashMap::new(), waiting_in_all: 0 };
         Self { state: Mutex::new(state), settled: Notify::new() }
     }
 
@@ -190,23 +135,14 @@ impl Risk {
     fn turn(&self, user: &UserName, from: Origin<'_>, guess: Guess, now: Timestamp) -> Turn<'_> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let keys = match guess {
-            Guess::Password => state.keys(user, from, now),
-            Guess::Code => state.keys_of_code(user, from),
-        };
-        if !state.wait(keys, |_| 0, now).is_zero() {
-            let failed = state.wait(keys, |key| state.under_way.get(&key).copied().unwrap_or_default(), now);
+        let keys = state.limits.keys(guess, user, from, now);
+        if !state.limits.wait(keys, |_| 0, now).is_zero() {
+            let under_way = |key| state.under_way.get(&key).copied().unwrap_or_default();
+            let failed = state.limits.wait(keys, under_way, now);
             return if failed.is_zero() { Turn::Later } else { Turn::Refused(failed) };
         }
-        state.per_user_and_address.take(keys.pair, now);
-        state.per_address.take(keys.address, now);
-        if let Some(site) = keys.site {
-            state.per_site.take(site, now);
-        }
-        if let Some(user) = keys.user {
-            state.per_user(guess).take(user, now);
-        }
-        for key in keys.all() {
+        state.limits.take(keys, now);
+        for key in keys.numbers() {
             *state.under_way.entry(key).or_default() += 1;
         }
         Turn::Now(Attempt { risk: self, keys })
@@ -214,7 +150,7 @@ impl Risk {
 
     /// The user has signed in from this address. It counts as known for a while.
     pub(crate) fn remember(&self, user: &UserName, address: IpAddr, now: Timestamp) {
-        self.lock().known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
+        self.lock().limits.remember(user, address, now);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -222,97 +158,24 @@ impl Risk {
     }
 }
 
-impl State {
-    fn keys(&mut self, user: &UserName, from: Origin<'_>, now: Timestamp) -> Keys {
-        if let Some(browser) = from.browser {
-            return Keys {
-                guess: Guess::Password,
-                pair: self.per_user_and_address.key(&("browser", browser)),
-                address: self.per_address.key(&("browsers", user)),
-                site: None,
-                user: None,
-            };
-        }
-        let network = network(from.address);
-        let is_known = matches!(self.known.find(&user, &(user, network), now, now), Found::Here(()));
-        Keys {
-            guess: Guess::Password,
-            pair: self.per_user_and_address.key(&(user, network)),
-            address: self.per_address.key(&network),
-            site: rate_limit::site(network).map(|site| self.per_site.key(&site)),
-            user: (!is_known).then(|| self.per_user.key(&user)),
-        }
-    }
-
-    fn keys_of_code(&self, user: &UserName, from: Origin<'_>) -> Keys {
-        let network = network(from.address);
-        let own = from.browser.map(|browser| ("browser", browser));
-        Keys {
-            guess: Guess::Code,
-            pair: match own {
-                Some(own) => self.per_user_and_address.key(&("code", own)),
-                None => self.per_user_and_address.key(&("code", user, network)),
-            },
-            address: self.per_address.key(&network),
-            site: rate_limit::site(network).map(|site| self.per_site.key(&site)),
-            user: Some(match own {
-                Some(own) => self.codes_per_user.key(&own),
-                None => self.codes_per_user.key(&user),
-            }),
-        }
-    }
-
-    fn per_user(&mut self, guess: Guess) -> &mut Buckets {
-        match guess {
-            Guess::Password => &mut self.per_user,
-            Guess::Code => &mut self.codes_per_user,
-        }
-    }
-
-    /// Time until an attempt is permitted, as if this number of attempts had been given back to each bucket.
-    fn wait(&self, keys: Keys, given_back: impl Fn(u64) -> u32, now: Timestamp) -> Duration {
-        let wait = |buckets: &Buckets, key| buckets.wait_without(key, given_back(key), now);
-        let wait_for_site = keys.site.map(|key| wait(&self.per_site, key)).unwrap_or_default();
-        let per_user = match keys.guess {
-            Guess::Password => &self.per_user,
-            Guess::Code => &self.codes_per_user,
-        };
-        let wait_for_user = keys.user.map(|key| wait(per_user, key)).unwrap_or_default();
-        let wait_for_address = wait(&self.per_user_and_address, keys.pair).max(wait(&self.per_address, keys.address));
-        wait_for_address.max(wait_for_site).max(wait_for_user)
-    }
-}
-
 impl Attempt<'_> {
     /// The guess was right. The attempt is given back, and failures of this user from this address are forgotten.
     pub(crate) fn succeeded(self) {
         let mut state = self.risk.lock();
-        state.per_user_and_address.forget(self.keys.pair);
-        self.give_back(&mut state);
+        state.limits.give_back(self.keys);
+        state.limits.forget(self.keys);
     }
 
     /// The guess was not verified. The attempt is given back.
     pub(crate) fn not_made(self) {
-        let mut state = self.risk.lock();
-        state.per_user_and_address.give_back(self.keys.pair);
-        self.give_back(&mut state);
-    }
-
-    fn give_back(&self, state: &mut State) {
-        state.per_address.give_back(self.keys.address);
-        if let Some(site) = self.keys.site {
-            state.per_site.give_back(site);
-        }
-        if let Some(user) = self.keys.user {
-            state.per_user(self.keys.guess).give_back(user);
-        }
+        self.risk.lock().limits.give_back(self.keys);
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let mut state = self.risk.lock();
-        for key in self.keys.all() {
+        for key in self.keys.numbers() {
             count_down(&mut state.under_way, &key);
         }
         drop(state);

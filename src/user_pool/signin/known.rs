@@ -1,7 +1,8 @@
 //! A known browser: a user has signed in with it before. Its attempts are counted separately. So somebody who guesses elsewhere cannot
 //! lock the user out, even from the same network, after a restart, or at another replica.
 //!
-//! The information is in an encrypted cookie next to the session cookie. The cookie stays after a sign-out, and grants nothing else.
+//! The information is in an encrypted cookie next to the session cookie. The cookie stays after a sign-out, and grants nothing else. It does not
+//! outlive the password: somebody who knew the old one may have collected some.
 
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub(crate) struct KnownBrowser {
     pub(crate) id: String,
     /// `sub` of the last user who signed in. The browser is known only for this user.
     subject: String,
+    /// [`User::fingerprint`]: another password, or the end of all sessions, makes the browser unknown. Empty: a cookie of before.
+    #[serde(default)]
+    fingerprint: String,
     expires_at: u64,
 }
 
@@ -33,13 +37,14 @@ impl KnownBrowser {
         Self {
             id: before.map_or_else(octets::token, |before| before.id.clone()),
             subject: user.subject().to_owned(),
+            fingerprint: user.fingerprint().to_owned(),
             expires_at: (now + LIFETIME).seconds(),
         }
     }
 
     /// Whether the browser is known for `user`.
     pub(crate) fn is_of(&self, user: &User) -> bool {
-        self.subject == user.subject()
+        self.subject == user.subject() && self.fingerprint == user.fingerprint()
     }
 
     /// The value of the cookie.
