@@ -197,8 +197,8 @@ pub(crate) struct Confirm<'a> {
     pub(crate) user: &'a str,
     /// What the program gets.
     pub(crate) scopes: &'a [Text],
-    /// The address of the application that it may use as the user.
-    pub(crate) resource: Option<&'a str>,
+    /// The application that it may use as the user, and the scopes of resource servers.
+    pub(crate) resources: &'a [String],
     /// The path that the form is sent to.
     pub(crate) action: &'a str,
     /// The hidden value.

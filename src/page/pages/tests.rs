@@ -71,8 +71,8 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("sign_out", view.respond(StatusCode::OK, &sign_out, own, Frames::Nobody));
     let scopes = [Text::ConfirmOpenid, Text::ConfirmGroups, Text::ConfirmOfflineAccess];
     let (application, user) = (text("The command line"), text("alice"));
-    let (action, resource) = ("/confirm", Some(text("https://app.example.com")));
-    let confirm = Confirm { view, application, user, scopes: &scopes, resource, action, carried };
+    let (action, resources) = ("/confirm", [text("https://app.example.com").to_owned()]);
+    let confirm = Confirm { view, application, user, scopes: &scopes, resources: &resources, action, carried };
     add("confirm", view.respond(StatusCode::OK, &confirm, own, Frames::Nobody));
     let fields = pairs(&[("code", "c0de"), ("state", "st&te")]);
     let post_back = PostBack { view, action: text("https://app.example.com/cb"), fields: &fields };

@@ -44,8 +44,10 @@ impl HostedUi {
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let application = self.provider.program_name(&request);
         let (form_action, view) = (request.form_action(), self.view(headers, request.ui_locales.as_deref()));
-        let scopes: Vec<Text> = request.scopes().filter_map(text_of_scope).collect();
-        let resource = request.resource().map(str::to_owned);
+        let asked = request.data_scopes();
+        let scopes: Vec<Text> = asked.iter().filter_map(|scope| text_of_scope(scope)).collect();
+        let of_others = asked.iter().filter(|scope| text_of_scope(scope).is_none()).copied();
+        let resources: Vec<String> = request.resource().into_iter().chain(of_others).map(str::to_owned).collect();
         let confirmation = Confirmation { request, session: session.id.clone(), subject: session.subject.clone() };
         let carried = state::carry(&self.seal, Purpose::Confirmation, confirmation, &browser, self.clock.now());
         let page = ConfirmPage {
@@ -53,7 +55,7 @@ impl HostedUi {
             application: &application,
             user: user.shown_name(),
             scopes: &scopes,
-            resource: resource.as_deref(),
+            resources: &resources,
             action: routes::CONFIRM,
             carried: &carried,
         };
@@ -92,7 +94,7 @@ impl HostedUi {
     }
 }
 
-/// What a scope gives, in words. `None` for scopes that are not granted.
+/// What a scope gives, in words. `None` for one of a resource server, whose name has to do.
 fn text_of_scope(scope: &str) -> Option<Text> {
     match scope {
         "openid" => Some(Text::ConfirmOpenid),

@@ -28,6 +28,12 @@ pub(super) struct Read {
 }
 
 impl RequestedClaims {
+    /// The scopes of the claims that say something of the user.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.id_token.iter().chain(&self.userinfo);
+        names.filter(|name| user_claims::is_of_user(name)).map(|name| user_claims::scope_of(name))
+    }
+
     /// Those for the ID token that the user has.
     pub(crate) fn of_id_token(&self, user: &User) -> Claims {
         select(&self.id_token, user)

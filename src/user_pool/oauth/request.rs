@@ -80,9 +80,15 @@ impl AuthorizationRequest {
         self.subject.as_deref().is_none_or(|hinted| hinted == subject)
     }
 
-    /// The scopes that are granted.
-    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scope.split(' ').filter(|scope| !scope.is_empty())
+    /// The scopes that are granted, and those of the claims that are asked for by name: what the client learns and may do.
+    pub(crate) fn data_scopes(&self) -> Vec<&str> {
+        let mut scopes: Vec<&str> = self.scope.split(' ').filter(|scope| !scope.is_empty()).collect();
+        for scope in self.claims.iter().flat_map(RequestedClaims::scopes) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
     }
 
     /// The application that the token is for, if it is for one.

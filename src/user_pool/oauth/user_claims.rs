@@ -20,6 +20,11 @@ pub(crate) fn all_claims_of(user: &User) -> Claims {
     claims
 }
 
+/// Whether a claim says something of the user, and is not one that every token has.
+pub(crate) fn is_of_user(claim: &str) -> bool {
+    claim == "preferred_username" || !PROTOCOL_CLAIMS.contains(&claim)
+}
+
 /// The scope of a claim (OIDC Core §5.4).
 pub(crate) fn scope_of(claim: &str) -> &'static str {
     match claim {

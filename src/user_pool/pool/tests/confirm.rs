@@ -145,3 +145,35 @@ async fn u_13_a_question_is_good_for_fifteen_minutes_and_for_what_is_registered_
     let mut browser = Browser { cookies, ..reloaded.browser() };
     browser.confirm(&page).await.assert_page(StatusCode::BAD_REQUEST, "Unknown return address");
 }
+
+#[tokio::test]
+async fn u_13_the_page_names_what_is_asked_for_by_claims_and_by_scopes_of_others() {
+    let stored = super::stored::Stored::with(|settings| {
+        let mut scopes: Vec<String> = crate::user_pool::SCOPES.iter().map(|&scope| scope.to_owned()).collect();
+        scopes.push("https://api.example.com/read".into());
+        settings.clients[1].options.scopes = Some(scopes);
+    })
+    .await;
+    let mut browser = signed_in(&stored.fixture).await;
+    let page = async |browser: &mut Browser<'_>, claims: &str| {
+        words(&browser.authorize(&[&CLI[..], &[("scope", "openid"), ("claims", claims)]].concat()).await)
+    };
+    let (profile, email, groups) = ("your name and other data of your account", "your e-mail address", "your groups");
+    let said = page(&mut browser, r#"{"id_token": {"email": null}, "userinfo": {"department": null}}"#).await;
+    assert!(said.contains(email) && said.contains(profile) && !said.contains(groups), "{said}");
+    let said = page(&mut browser, r#"{"userinfo": {"groups": {"essential": true}}}"#).await;
+    assert!(said.contains(groups) && !said.contains(email) && !said.contains(profile), "{said}");
+    // What every token has is no data of the account.
+    let said = page(&mut browser, r#"{"id_token": {"acr": null, "sub": {"value": "sub-of-Alice"}}}"#).await;
+    assert!(!said.contains(profile), "{said}");
+    // The name of the user is.
+    let said = page(&mut browser, r#"{"id_token": {"preferred_username": null}}"#).await;
+    assert!(said.contains(profile), "{said}");
+    // Each once.
+    let both = [&CLI[..], &[("scope", "openid email"), ("claims", r#"{"id_token": {"email": null}}"#)]].concat();
+    assert_eq!(words(&browser.authorize(&both).await).matches(email).count(), 1);
+    // The scope of a resource server has no words of its own.
+    let api = [&CLI[..], &[("scope", "openid https://api.example.com/read")]].concat();
+    let said = words(&browser.authorize(&api).await);
+    assert!(said.contains("access to https://api.example.com/read as you"), "{said}");
+}
