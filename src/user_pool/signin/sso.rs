@@ -23,6 +23,7 @@ use crate::user_pool::seal::Seal;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::proof::Proofs;
 
+use rows::Former;
 pub(crate) use rows::{Rows, StoredSession, Which};
 pub(crate) use sealed::EndedSessions;
 use sealed::SealedSessions;
@@ -83,6 +84,10 @@ impl Sessions {
         seen: Seen,
         now: Timestamp,
     ) -> Result<Begun, Error> {
+        // One that has ended meanwhile is not continued: its ID stands for an end, at the rules as well.
+        let has_ended =
+            |former: &Session| matches!(&self.kind, Kind::Sealed(sealed) if sealed.has_ended(former.key(), now));
+        let former = former.filter(|former| !has_ended(former));
         let continued = former.filter(|former| former.subject == user.subject());
         let session = Session {
             id: continued.map_or_else(octets::token, |former| former.id.clone()),
@@ -102,7 +107,13 @@ impl Sessions {
                 let cookie = Secret::new(sealed.seal(&session));
                 Ok(Begun { session, cookie })
             }
-            Kind::Stored(stored) => stored.begin(session, ended.map(|ended| ended.id.clone()), seen, now).await,
+            Kind::Stored(stored) => {
+                let former = match continued {
+                    Some(_) => Former::Same,
+                    None => ended.map_or(Former::None, |ended| Former::OfAnother(ended.id.clone())),
+                };
+                stored.begin(session, former, seen, now).await
+            }
         }
     }
 

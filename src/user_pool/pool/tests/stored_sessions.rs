@@ -2,7 +2,11 @@
 
 use super::stored::Stored;
 use super::*;
+use crate::user_pool::directory::name::UserName;
 use crate::user_pool::management::sessions::Which;
+use crate::user_pool::seen::Seen;
+use crate::user_pool::signin::proof::Proofs;
+use crate::user_pool::signin::sso::Session;
 
 async fn sessions(stored: &Stored) -> Vec<String> {
     let now = stored.fixture.clock.now();
@@ -153,4 +157,29 @@ async fn values_of_a_time_without_a_database_are_refused() {
     let mut after = stored.fixture.browser();
     after.cookies.clone_from(&browser.cookies);
     after.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+}
+
+/// A sign-out that comes between the read of the former session and the write of the new one.
+#[tokio::test]
+async fn a_session_that_has_ended_meanwhile_is_not_continued() {
+    let stored = Stored::new().await;
+    let without_store = Fixture::new();
+    for (fixture, username) in [(&stored.fixture, "grace"), (&without_store, "alice")] {
+        let (sessions, now) = (&fixture.pool.ui.sessions, fixture.clock.now());
+        let name = UserName::parse(username).expect("a name");
+        let user = fixture.pool.directory.user_named(&name).await.expect("read").expect("there");
+        let begin = async |former: Option<&Session>| {
+            let seen = Seen { address: String::new(), agent: String::new() };
+            sessions.begin(&user, Proofs::of_before(), former, seen, now).await.expect("begun")
+        };
+        let former = begin(None).await.session;
+        let again = begin(Some(&former)).await.session;
+        assert_eq!(again.id, former.id, "{username}: it goes on");
+        sessions.end(&former, now).await.expect("ended");
+        let begun = begin(Some(&former)).await;
+        assert_ne!(begun.session.id, former.id, "{username}: rules take that one for ended, for good");
+        let opened = sessions.open(begun.cookie.expose(), now).await.expect("read");
+        assert_eq!(opened, Some(begun.session), "{username}: a session that is alive");
+    }
+    assert_eq!(sessions(&stored).await.len(), 1);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::crypto::octets;
 use crate::database::{Error, Row, Transaction, Value};
 use crate::user_pool::issued::Issued;
 use crate::user_pool::seen::Seen;
@@ -42,17 +43,22 @@ impl Rows {
         Self { issued: Issued::new(Arc::clone(&pool)), pool }
     }
 
-    /// Writes a session that begins or continues, with the hash of its new cookie. `ended` is another session that ends.
+    /// Writes a session that begins or continues, with the hash of its new cookie. Returns it as it was written: one that has ended since it was
+    /// read gets another ID.
     pub(super) fn begin(
         &self,
         on: &mut Transaction<'_>,
-        session: &Session,
-        ended: Option<&str>,
+        mut session: Session,
+        former: &Former,
         (hash, seen): (&[u8; 32], &Seen),
         now: Timestamp,
-    ) -> Result<(), Error> {
-        if let Some(ended) = ended {
-            self.issued.end_session(on, ended, now)?;
+    ) -> Result<Session, Error> {
+        match former {
+            Former::OfAnother(ended) => {
+                self.issued.end_session(on, ended, now)?;
+            }
+            Former::Same if !self.is_there(on, &session)? => session.id = octets::token(),
+            Former::Same | Former::None => {}
         }
         self.sweep(on, now)?;
         let proofs = String::from(session.proofs.clone());
@@ -75,7 +81,14 @@ impl Rows {
                    auth_time = excluded.auth_time, proofs = excluded.proofs, address = excluded.address, agent = excluded.agent, \
                    used_at = excluded.used_at, expires_at = excluded.expires_at";
         on.execute(sql, &values)?;
-        self.make_room(on, session, now)
+        self.make_room(on, &session, now)?;
+        Ok(session)
+    }
+
+    fn is_there(&self, on: &mut Transaction<'_>, session: &Session) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM sso WHERE pool = ?1 AND id = ?2 AND sub = ?3";
+        let key = [Value::from(&*self.pool), (&session.id).into(), (&session.subject).into()];
+        Ok(on.query_one(sql, &key)?.is_some())
     }
 
     /// The session of a cookie, and when it was used last. It may have expired.
@@ -176,6 +189,16 @@ impl Rows {
                    (SELECT id FROM sso WHERE pool = ?1 AND expires_at <= ?2 LIMIT ?3)";
         on.execute(sql, &[Value::from(&*self.pool), now.into(), SWEPT.into()]).map(drop)
     }
+}
+
+/// The session that the browser had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Former {
+    None,
+    /// That of the same user: it continues with its ID.
+    Same,
+    /// Another one with this ID: it ends.
+    OfAnother(String),
 }
 
 /// Which sessions of a user.

@@ -9,7 +9,7 @@ use crate::database::{Database, Error};
 use crate::secret::Secret;
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::seen::Seen;
-use crate::user_pool::signin::sso::rows::Rows;
+use crate::user_pool::signin::sso::rows::{Former, Rows};
 use crate::user_pool::signin::sso::session::{Begun, Session};
 
 /// Length of the value of a cookie, in characters: [`octets::token`].
@@ -29,18 +29,18 @@ impl StoredSessions {
         Self { database: Arc::clone(&stored.database), rows: Rows::new(Arc::clone(&stored.records.pool)) }
     }
 
-    /// Writes a session that begins. `ended` is the session of another user in the same browser.
+    /// Writes a session that begins or continues.
     pub(super) async fn begin(
         &self,
         session: Session,
-        ended: Option<String>,
+        former: Former,
         seen: Seen,
         now: Timestamp,
     ) -> Result<Begun, Error> {
         let (cookie, rows) = (Secret::new(octets::token()), self.rows.clone());
-        let (hash, kept) = (octets::sha256(cookie.expose().as_bytes()), session.clone());
-        self.database.write(move |on| rows.begin(on, &kept, ended.as_deref(), (&hash, &seen), now)).await?;
-        Ok(Begun { session, cookie })
+        let hash = octets::sha256(cookie.expose().as_bytes());
+        let begun = self.database.write(move |on| rows.begin(on, session, &former, (&hash, &seen), now));
+        Ok(Begun { session: begun.await?, cookie })
     }
 
     pub(super) async fn open(&self, cookie: &str, now: Timestamp) -> Result<Option<Session>, Error> {
