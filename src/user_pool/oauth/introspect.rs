@@ -44,7 +44,8 @@ impl Provider {
     }
 
     async fn of_access_token(&self, claims: Claims) -> Result<Option<Claims>, Error> {
-        let is_of_client = text(&claims, "sub").is_some() && text(&claims, "sub") == text(&claims, "client_id");
+        // A user of the configuration may have the ID of a client as the `sub`. Only a token of a user has a family and a name.
+        let is_of_client = ["origin_jti", "username"].iter().all(|name| !claims.contains_key(*name));
         let claims = if is_of_client {
             let client_id = text(&claims, "client_id").unwrap_or_default();
             self.directory.client(client_id).is_some().then_some(claims)

@@ -210,6 +210,24 @@ async fn an_api_learns_whether_a_token_is_in_force_and_others_of_their_own_only(
     assert_eq!(introspect(fixture, "api", &machine["access_token"]).await, inactive, "expired");
 }
 
+/// What a client may be called, a user of the configuration may have as the `sub`.
+#[tokio::test]
+async fn a_user_with_the_sub_of_a_client_is_no_client() {
+    let stored = Stored::with(|settings| {
+        with_machines(settings);
+        settings.users[0].subject = "dashboard".into();
+    })
+    .await;
+    let (fixture, inactive) = (&stored.fixture, json!({"active": false}));
+    let tokens = fixture.tokens().await;
+    assert_eq!(payload(&tokens["access_token"])["sub"], "dashboard");
+    assert_eq!(introspect(fixture, "api", &tokens["access_token"]).await["username"], "Alice");
+    revoke(fixture, &tokens["refresh_token"]).await;
+    assert_eq!(introspect(fixture, "api", &tokens["access_token"]).await, inactive, "its family was revoked");
+    let machine = by_itself(fixture, "machine", "").await.json();
+    assert_eq!(introspect(fixture, "api", &machine["access_token"]).await["active"], true);
+}
+
 #[tokio::test]
 async fn a_client_learns_about_its_refresh_token() {
     let stored = Stored::new().await;
