@@ -91,8 +91,7 @@ impl UserPool {
         let policy = settings.password_policy.clone();
         let passwords = stored.clone().map(|stored| Passwords::new(stored, policy, hasher.clone()));
         let risk = Arc::clone(&memory.risk);
-        let sign_in =
-            Arc::new(SignIn::new(Arc::clone(&directory), hasher, passwords, risk, second, clock.clone()));
+        let sign_in = Arc::new(SignIn::new(Arc::clone(&directory), hasher, passwords, risk, second, clock.clone()));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),

@@ -127,6 +127,24 @@ impl Settings {
         }))
     }
 
+    /// The first alias that these attributes give, those of before did not, and that the user cannot have, because it leads to another user or
+    /// could do so one day.
+    pub(crate) fn refused_alias(
+        &self,
+        on: &mut Transaction<'_>,
+        records: &Records,
+        (before, attributes): (&Attributes, &Attributes),
+        subject: &str,
+    ) -> Result<Option<Alias>, Error> {
+        for (alias, name) in self.new_aliases(before, attributes) {
+            let looks_like_another = self.looks_like_another(alias, &name, attributes).is_some();
+            if looks_like_another || self.conflict(on, records, (&name, Some(alias)), subject)?.is_some() {
+                return Ok(Some(alias));
+            }
+        }
+        Ok(None)
+    }
+
     /// In a pool whose users have their address as their name: whether the address of these attributes leads to another user.
     pub(crate) fn is_address_taken(
         &self,

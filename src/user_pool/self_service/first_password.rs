@@ -74,7 +74,7 @@ impl SelfService {
         let (service, has_changed) = (self.clone(), attributes != user.attributes);
         let work = move |on: &mut Transaction<'_>| {
             let records = &service.stored.records;
-            if has_changed && service.rules.taken_alias(on, records, &attributes, &user.subject)?.is_some() {
+            if service.rules.refused_alias(on, records, (&user.attributes, &attributes), &user.subject)?.is_some() {
                 return Ok(Err(Refused::AliasTaken));
             }
             if new.set(on, now)?.is_none() {

@@ -75,7 +75,7 @@ impl SelfService {
         name: &UserName,
     ) -> Result<Option<(Record, Recipient)>, DatabaseError> {
         let user = self.stored.records.signing_in(on, &self.rules.sign_in_name(name))?;
-        let is_declared = self.rules.declared.contains(name.as_str());
+        let is_declared = self.rules.declared_subject(name.as_str()).is_some();
         let user = user.filter(|user| !is_declared && user.is_enabled && user.status.recovered().is_ok());
         Ok(user.and_then(|user| Some((self.destination(&user.attributes)?, user)).map(|(to, user)| (user, to))))
     }

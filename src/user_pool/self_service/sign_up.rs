@@ -169,7 +169,6 @@ impl SelfService {
         let name = UserName::parse(typed).filter(UserName::may_be_new).ok_or(Refused::Username)?;
         match self.rules.alias_like(&name) {
             Some(alias) => Err(Refused::LooksLikeAlias(alias)),
-            None if self.rules.declared.contains(name.as_str()) => Err(Refused::Taken),
             None => Ok((Some(typed.to_owned()), attributes)),
         }
     }
@@ -191,11 +190,13 @@ impl SelfService {
             }
             return Ok(Ok(SignedUp { subject: record.subject.clone(), address }));
         }
-        if let Some((alias, _)) = self.rules.taken_alias(on, records, &record.attributes, &record.subject)? {
-            debug_assert!(alias == Alias::PreferredUsername, "nothing is verified yet");
+        // Nothing is verified yet, so the alias is `preferred_username`.
+        let (none, attributes) = (Attributes::default(), &record.attributes);
+        if self.rules.refused_alias(on, records, (&none, attributes), &record.subject)?.is_some() {
             return Ok(Err(Refused::AliasTaken));
         }
-        if !records.add(on, record, &sound.name)? {
+        let is_taken = self.rules.conflict(on, records, (&sound.name, None), &record.subject)?.is_some();
+        if is_taken || !records.add(on, record, &sound.name)? {
             return Ok(Err(Refused::Taken));
         }
         sound.password.set(on, records, &record.subject, now)?;
@@ -227,7 +228,7 @@ impl SelfService {
     fn owner(&self, on: &mut Transaction<'_>, attributes: &Attributes) -> Result<Option<Owner>, DatabaseError> {
         let Some(email) = attributes.get("email").filter(|email| is_email(email)) else { return Ok(None) };
         let Some(name) = UserName::parse(email) else { return Ok(None) };
-        if self.rules.usernames == Usernames::Email && self.rules.declared.contains(name.as_str()) {
+        if self.rules.usernames == Usernames::Email && self.rules.declared_subject(name.as_str()).is_some() {
             return Ok(Some(Owner { subject: String::new(), name: email.to_owned() }));
         }
         let owner = self.stored.records.signing_in(on, &self.rules.sign_in_name(&name).by_address())?;

@@ -66,9 +66,9 @@ impl SelfService {
         let records = &self.stored.records;
         let Some(user) = records.of_subject(on, subject)? else { return Ok(Confirmed::Expired) };
         let Ok(status) = user.status.confirmed() else { return Ok(Confirmed::Expired) };
-        let mut attributes = user.attributes;
+        let mut attributes = user.attributes.clone();
         attributes.verify(address.attribute());
-        if self.rules.taken_alias(on, records, &attributes, subject)?.is_some() {
+        if self.rules.refused_alias(on, records, (&user.attributes, &attributes), subject)?.is_some() {
             return Ok(Confirmed::AddressTaken);
         }
         if !self.name_by_address(on, subject, &attributes)? {
@@ -85,7 +85,8 @@ impl SelfService {
             return Ok(true);
         }
         let Some(name) = attributes.get("email").and_then(UserName::parse) else { return Ok(true) };
-        Ok(!self.rules.declared.contains(name.as_str()) && self.stored.records.name_by_address(on, subject, &name)?)
+        let is_taken = self.rules.conflict(on, &self.stored.records, (&name, None), subject)?.is_some();
+        Ok(!is_taken && self.stored.records.name_by_address(on, subject, &name)?)
     }
 
     /// Sends another code to a user who is not confirmed. To everybody else, it seems so.

@@ -157,7 +157,7 @@ async fn what_the_form_lacks_is_said_and_what_was_typed_is_kept() {
         [("custom:team".to_owned(), Custom { form: Shape::Text { min: 2, max: 9 }, is_mutable: false })].into();
     let required = vec!["given_name".into(), "custom:team".into()];
     let aliases = vec![directory::settings::Alias::Email];
-    let declared = ["alice".to_owned()].into();
+    let declared = [("alice".to_owned(), "the-sub-of-alice".to_owned())].into();
     let rules = directory::settings::Settings { custom, required, aliases, declared, ..Default::default() };
     let sign_up_settings = SignUp { allowed_domains: vec!["example.com".into()], verify: vec![Address::Email] };
     let settings = SelfService { sign_up: Some(sign_up_settings), recovery: vec![] };
