@@ -78,6 +78,7 @@ fn challenge(reason: Reason) -> HeaderValue {
 }
 
 fn html(rejection: &Rejection, status: StatusCode, about: About<'_>, view: View<'_>) -> Response {
+    let view = view.without_forms();
     let page = Refused {
         view,
         status: status.as_u16(),

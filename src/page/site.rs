@@ -17,7 +17,9 @@ use crate::page::text::Text;
 use crate::page::translation::{ReasonTexts, Translation};
 
 /// The stylesheet: one column, the system's font, and light or dark as the user's system is set.
-pub(crate) const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = concat!(include_str!("style.css"), include_str!("forms.css"));
+/// The part of [`STYLE`] for pages that ask for nothing.
+pub(crate) const STYLE_WITHOUT_FORMS: &str = include_str!("style.css");
 
 /// A source list without a source (CSP 3 §2.3.1): the page has no form.
 pub(crate) const NO_FORM: &str = "'none'";
@@ -26,12 +28,29 @@ pub(crate) const NO_FORM: &str = "'none'";
 #[derive(Debug)]
 pub(crate) struct Pages {
     settings: Settings,
-    /// [`STYLE`] with the colours of the theme.
-    style: String,
-    /// `style-src`.
-    styles: String,
+    /// [`STYLE`].
+    style: Style,
+    /// [`STYLE_WITHOUT_FORMS`].
+    style_without_forms: Style,
     has_logo: bool,
     languages: Vec<HeaderValue>,
+}
+
+/// A stylesheet with the colours of the theme.
+#[derive(Debug)]
+struct Style {
+    text: String,
+    /// `style-src`.
+    source: String,
+}
+
+impl Style {
+    fn new(text: &str, settings: &Settings) -> Self {
+        let text = format!("{text}{}", color::style(&settings.colors, &settings.colors_dark));
+        // CSP 3 §6.7.3.3.
+        let hash = STANDARD.encode(digest::digest(&digest::SHA256, text.as_bytes()));
+        Self { text, source: format!("style-src 'sha256-{hash}';") }
+    }
 }
 
 /// The pages for one visitor.
@@ -39,6 +58,7 @@ pub(crate) struct Pages {
 pub(crate) struct View<'p> {
     pages: &'p Pages,
     at: usize,
+    style: &'p Style,
 }
 
 impl Default for Pages {
@@ -50,15 +70,12 @@ impl Default for Pages {
 impl Pages {
     /// The pages with this theme.
     pub(crate) fn new(settings: Settings) -> Self {
-        let style = format!("{STYLE}{}", color::style(&settings.colors, &settings.colors_dark));
-        // CSP 3 §6.7.3.3.
-        let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
         let has_logo = settings.logo.is_some() || settings.logo_dark.is_some();
         let language = |translation: &Translation| HeaderValue::from_str(translation.tag()).expect("a tag is ASCII");
         Self {
-            styles: format!("style-src 'sha256-{hash}';"),
+            style: Style::new(STYLE, &settings),
+            style_without_forms: Style::new(STYLE_WITHOUT_FORMS, &settings),
             has_logo,
-            style,
             languages: settings.translations.iter().map(language).collect(),
             settings,
         }
@@ -78,23 +95,12 @@ impl Pages {
     pub(crate) fn view(&self, language: Language) -> View<'_> {
         // A language of an earlier configuration may be gone.
         let at = usize::from(language.0).min(self.languages.len() - 1);
-        View { pages: self, at }
+        View { pages: self, at, style: &self.style }
     }
 
     /// The pages in the language that the client likes best.
     pub(crate) fn view_for(&self, headers: &HeaderMap) -> View<'_> {
         self.view(self.language(headers))
-    }
-
-    /// `Content-Security-Policy` of a page: no scripts, no frames, and no requests except forms that are sent to `form_action`.
-    fn policy(&self, form_action: &str, frames: Frames, has_logos: bool) -> HeaderValue {
-        let (styles, ancestors) = (&self.styles, frames.ancestors());
-        let images = if self.has_logo || has_logos { " img-src data:;" } else { "" };
-        let policy = format!(
-            "default-src 'none'; {styles}{images} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
-        );
-        // A source list contains only keywords and parsed origins, which are ASCII.
-        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
     }
 }
 
@@ -109,7 +115,12 @@ impl<'p> View<'p> {
     }
 
     pub(super) fn style(self) -> &'p str {
-        &self.pages.style
+        &self.style.text
+    }
+
+    /// The same with a smaller stylesheet, for pages that ask for nothing.
+    pub(crate) fn without_forms(self) -> Self {
+        Self { style: &self.pages.style_without_forms, ..self }
     }
 
     /// The name of the organisation or site.
@@ -156,7 +167,7 @@ impl<'p> View<'p> {
         form_action: &str,
         frames: Frames,
     ) -> WholeResponse {
-        let policy = self.pages.policy(form_action, frames, false);
+        let policy = self.policy(form_action, frames, false);
         self.respond_by(policy, status, page, frames)
     }
 
@@ -168,8 +179,19 @@ impl<'p> View<'p> {
         form_action: &str,
         frames: Frames,
     ) -> WholeResponse {
-        let policy = self.pages.policy(form_action, frames, true);
+        let policy = self.policy(form_action, frames, true);
         self.respond_by(policy, status, page, frames)
+    }
+
+    /// `Content-Security-Policy` of a page: no scripts, no frames, and no requests except forms that are sent to `form_action`.
+    fn policy(self, form_action: &str, frames: Frames, has_logos: bool) -> HeaderValue {
+        let (styles, ancestors) = (&self.style.source, frames.ancestors());
+        let images = if self.pages.has_logo || has_logos { " img-src data:;" } else { "" };
+        let policy = format!(
+            "default-src 'none'; {styles}{images} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
+        );
+        // A source list contains only keywords and parsed origins, which are ASCII.
+        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
     }
 
     fn respond_by(

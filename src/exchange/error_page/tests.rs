@@ -12,7 +12,7 @@ use crate::exchange::connection::Connection;
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::page::language::Language;
 use crate::page::sentence::Sentence;
-use crate::page::site::{Pages, STYLE};
+use crate::page::site::{Pages, STYLE_WITHOUT_FORMS};
 use crate::page::translation;
 
 const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
@@ -42,7 +42,7 @@ async fn rendered_in(language: Language, rejection: impl Into<Rejection>, prefer
     let (parts, body) = render(&rejection.into(), exchange.about(), preferred, pages.view(language)).into_parts();
     let body = body.whole(1 << 20).await.expect("in memory");
     let body = String::from_utf8(body.to_vec()).expect("UTF-8");
-    let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE, "…");
+    let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE_WITHOUT_FORMS, "…");
     (Response::from_parts(parts, Body::empty()), text)
 }
 
