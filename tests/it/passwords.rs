@@ -44,6 +44,10 @@ fn users_json(folder: &Path, arguments: &[&str], line: &str) -> Value {
 fn signs_in(browser: &mut Browser, username: &str, password: &str) -> Result<(), String> {
     let page = sign_in_page(browser, "https://app.test/");
     let back = submit(browser, &page, username, password);
+    // A page, where only an administrator can help.
+    if back.status != 303 {
+        return Err(back.text().to_owned());
+    }
     if back.location().starts_with("https://app.test/oauth2/idpresponse?") {
         return Ok(());
     }
