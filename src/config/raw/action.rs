@@ -182,7 +182,8 @@ pub(crate) struct Authorize {
     pub(crate) max_age: Option<Period>,
     /// The kinds of sign-in that are accepted (authentication context class references): the `acr` of the ID token must be one
     /// of these, compared exactly. Any other user is sent to the provider, which is asked for these with `acr_values`, in this
-    /// order. Example: `[phr, phrh]`. The values are the provider's own. A user pool sends no `acr`. Without it, any kind will do.
+    /// order. Example: `[phr, phrh]`. The values are the provider's own. For a user pool, say in `mfa` of the pool who
+    /// needs a second factor: it takes no `acr_values`. Without it, any kind will do.
     pub(crate) acr: Option<List<String>>,
     /// What happens to a user who does not meet the requirement. `enforce`: 403, or another sign-in for `max_age` and `acr`.
     /// `report`: the request goes on, a warning is logged once for each session, and

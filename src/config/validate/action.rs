@@ -191,8 +191,9 @@ impl Chain {
         }
         let mut providers = before().filter_map(GateSettings::authenticate).flat_map(|gate| &gate.providers);
         if !demand.acr.is_empty() && providers.any(|one| matches!(one.kind, AuthenticateKind::UserPool(_))) {
-            let message = "a user pool sends no `acr`, so nobody would be let in";
-            context.found.problem(&at.key("acr"), message).hint("remove it; `max_age` works with a user pool");
+            let message = "a user pool asks for no more because of `acr`, so others would never be let in";
+            let hint = "say in `mfa` of the pool who needs a second factor; `max_age` works with a user pool";
+            context.found.problem(&at.key("acr"), message).hint(hint);
         }
     }
 

@@ -390,7 +390,7 @@ fn a_demand_on_the_sign_in_that_cannot_be_met() {
 }
 
 #[test]
-fn a_user_pool_sends_no_acr() {
+fn a_user_pool_takes_no_acr_values() {
     let pool = "user_pools:\n  people: { issuer: \"https://login.example.com:8443\", signing_key_file: pool-key, applications: [\"https://app.example.com:8443\"] }\n";
     let text = SOUND
         .replace("type: authenticate-oidc\n            provider: corp", "type: authenticate-user-pool\n            user_pool: people")
@@ -399,13 +399,13 @@ fn a_user_pool_sends_no_acr() {
             "on_unauthenticated_request: deny\n            session_cookie_name: __Host-pool\n          - { type: authorize, acr: [phr] }\n",
         );
     assert_snapshot!(report_of("pool-acr", &(text + pool)), @r"
-    error: a user pool sends no `acr`, so nobody would be let in
+    error: a user pool asks for no more because of `acr`, so others would never be let in
       --> vestibule.yaml:18:32
        |
     18 |           - { type: authorize, acr: [phr] }
        |                                ^^^
        |
        = at: listeners[0].rules[0].actions[1].acr
-       = help: remove it; `max_age` works with a user pool
+       = help: say in `mfa` of the pool who needs a second factor; `max_age` works with a user pool
     ");
 }
