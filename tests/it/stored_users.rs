@@ -221,3 +221,62 @@ fn check_and_explain_leave_the_database_alone() {
     }
     assert!(!folder.join("people.db").exists(), "nothing is made");
 }
+
+/// A session of a rule refreshes its tokens at the pool, which holds them to what a sign-in asks for today.
+#[test]
+fn a_rule_that_requires_a_second_factor_from_now_on_sends_the_users_of_before_to_sign_in() {
+    let target = target::echo();
+    for scope in ["openid profile email groups", "openid profile email groups offline_access"] {
+        let yaml = with_store(&target).replace("scope: openid profile email groups", &format!("scope: {scope}"));
+        let proxy = Proxy::start(&yaml);
+        std::fs::write(proxy.folder().join("vestibule.yaml"), proxy.yaml()).expect("written");
+        done(users(proxy.folder(), &["add", "grace"]));
+        on_both(|protocol| {
+            let mut browser = proxy.browser(protocol);
+            assert_eq!(sign_in(&mut browser, "grace").status, 200);
+            let later = || proxy.clock.advance(std::time::Duration::from_secs(3700));
+            let mode = |mode: &str| yaml.replacen("    users:", &format!("    mfa: {{ mode: {mode} }}\n    users:"), 1);
+            proxy.reload(&mode("optional")).expect("reloaded");
+            later();
+            assert_eq!(browser.get("https://app.test/reports").status, 200, "{scope}: she has none, and needs none");
+            proxy.reload(&mode("required")).expect("reloaded");
+            later();
+            let away = browser.get("https://app.test/reports");
+            assert_eq!(away.status, 302, "{scope}: {}", away.text());
+            let page = browser.get(away.location());
+            assert!(page.text().contains("name=\"password\""), "{scope}: {}", page.text());
+            proxy.reload(&yaml).expect("reloaded");
+        });
+    }
+}
+
+#[test]
+fn commands_say_whose_alias_they_were_given_and_take_nobody_else() {
+    let target = target::echo();
+    let sign_in = "    sign_in: { aliases: [preferred_username] }\n    store:";
+    let mut proxy = Proxy::start(&with_store(&target).replacen("    store:", sign_in, 1));
+    std::fs::write(proxy.folder().join("vestibule.yaml"), proxy.yaml()).expect("written");
+    proxy.shutdown();
+    let folder = proxy.folder();
+    done(users(folder, &["add", "bob", "--no-password", "--set", "preferred_username=bobby"]));
+    let shown = users(folder, &["show", "Bobby"]);
+    assert!(shown.errors.contains("`Bobby` is an alias of the user `bob` ("), "{}", shown.errors);
+    assert_eq!(shown.code, Some(0));
+    let shown = users(folder, &["show", "BOB"]);
+    assert!(!shown.errors.contains("alias"), "{}", shown.errors);
+    for (arguments, why) in [
+        (&["sign-out", "alice"][..], "`alice` is a user of the configuration file"),
+        (&["delete", "ALICE"], "`ALICE` is a user of the configuration file"),
+        (&["add", "bobby", "--no-password"], "another user signs in by `bobby`"),
+        (&["set", "bob", "preferred_username=Alice"], "another user signs in by this `preferred_username`"),
+    ] {
+        let refused = users(folder, arguments);
+        assert_eq!(refused.code, Some(1), "{arguments:?}");
+        assert!(refused.errors.contains(why), "{arguments:?}: {}", refused.errors);
+    }
+    done(users(folder, &["factors", "alice"]));
+    done(users(folder, &["reset-factors", "alice"]));
+    // What is changed may be what was typed.
+    done(users(folder, &["set", "bobby", "preferred_username="]));
+    assert_eq!(users(folder, &["show", "bobby"]).code, Some(1));
+}

@@ -43,6 +43,7 @@ impl People {
             let page =
                 self.database.read(move |on| records.search(on, &filter, after.as_ref(), 2)).await.expect("found");
             assert!(page.users.len() <= 2);
+            assert!(found.is_empty() || !page.users.is_empty(), "a page says that there are more only if there are");
             found.extend(page.users.into_iter().map(|user| user.username));
             // The cursor of a program is a text.
             after = page.next.map(|next| Cursor::parse(&next.to_text()).expect("ours"));
@@ -113,6 +114,15 @@ async fn each_filter_finds_its_users_in_pages_without_a_gap() {
         assert_eq!(people.found(filter).await, expected, "{filter}");
     }
     assert_eq!(Cursor::parse("!"), None);
+}
+
+#[tokio::test]
+async fn a_start_finds_every_letter_after_it() {
+    let users = ["ad", "adz", "adé", "ad鷗", "ad😀", "ae"].map(|name| user(name, &[("name", name)]));
+    let people = People::new("search-letters", users.to_vec()).await;
+    for filter in [r#"username ^= "ad""#, r#"name ^= "ad""#, r#"sub ^= "sub-of-ad""#] {
+        assert_eq!(people.found(filter).await, ["ad", "adz", "adé", "ad鷗", "ad😀"], "{filter}");
+    }
 }
 
 #[tokio::test]

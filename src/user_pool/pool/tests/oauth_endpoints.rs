@@ -244,6 +244,11 @@ async fn a_client_learns_about_its_refresh_token() {
     let next = fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await.json();
     assert_eq!(ask(&tokens["refresh_token"]).await, json!({"active": false}), "it was replaced, and asking is no use");
     assert_eq!(ask(&next["refresh_token"]).await["active"], true);
+    // Of a family that was revoked no token counts, also not the one that could be repeated for a moment.
+    revoke(fixture, &next["refresh_token"]).await;
+    assert_eq!(ask(&next["refresh_token"]).await, json!({"active": false}));
+    let repeated = fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
+    repeated.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::stored::Stored;
 use super::*;
 use crate::user_pool::directory::name::UserName;
+use crate::user_pool::endings::rows::EndingRows;
 use crate::user_pool::management::sessions::Which;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::proof::Proofs;
@@ -182,4 +183,26 @@ async fn a_session_that_has_ended_meanwhile_is_not_continued() {
         assert_eq!(opened, Some(begun.session), "{username}: a session that is alive");
     }
     assert_eq!(sessions(&stored).await.len(), 1);
+}
+
+/// Beyond that they are not told apart, and none is forgotten.
+#[tokio::test]
+async fn a_user_who_has_ended_too_many_sessions_has_ended() {
+    for (before, is_over) in [(999, false), (1000, true)] {
+        let stored = Stored::new().await;
+        let subject = stored.users.show("grace").await.expect("found").subject;
+        let ended = stored.database.write(move |on| {
+            let rows = EndingRows { pool: "demo".into() };
+            (0..before).try_for_each(|id| rows.end_session(on, (&subject, &format!("{id}")), START, START).map(drop))
+        });
+        ended.await.expect("ended");
+        let (mut kept, mut left) = (stored.fixture.browser(), stored.fixture.browser());
+        for browser in [&mut kept, &mut left] {
+            browser.sign_in("grace", "first compiler").await.code();
+        }
+        let page = left.get(routes::SIGN_IN).await;
+        left.post(routes::SIGN_OUT, &[("request", &page.hidden())]).await;
+        assert_eq!(kept.authorize(&[]).await.status() == StatusCode::OK, is_over, "after {before} others");
+        assert_eq!(stored.count("endings").await, if is_over { 1 } else { 1000 });
+    }
 }
