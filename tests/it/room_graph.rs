@@ -124,6 +124,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("upstream", "socket", "both ends of the proxy write to the network in one way"),
     ("user_pool", "page", "the pages to sign in on"),
     ("user_pool", "identity", "a user's claims are an identity's claims"),
+    ("user_pool", "drain", "messages are sent and old rows deleted until the process stops"),
     ("user_pool", "database", "users that are added while the process runs"),
     ("app", "database", "a database stays open from one configuration to the next"),
     ("cli", "database", "`users` works on the database of a pool, beside the process that serves"),

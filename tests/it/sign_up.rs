@@ -176,7 +176,7 @@ fn an_administrator_sends_codes_again() {
     let page = sign_in_page(&mut browser, "https://app.test/");
     let page = follow(&mut browser, &page, "Create an account");
     let page =
-        send(&mut browser, &page, &[("email", "eve@example.com"), ("given_name", "Eve"), ("password", PASSWORD)]);
+        send(&mut browser, &page, &[("email", "zoe@example.com"), ("given_name", "Zoe"), ("password", PASSWORD)]);
     mails.next_json();
     let listed = users("list", "--json").1;
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
@@ -185,12 +185,12 @@ fn an_administrator_sends_codes_again() {
     assert_eq!(users("resend", subject).0, Some(0));
     let back = send(&mut browser, &page, &[("code", &code(&mails.next_json()))]);
     assert!(back.location().starts_with("https://app.test/"), "{}", back.text());
-    let (failed, why) = users("resend", "eve@example.com");
+    let (failed, why) = users("resend", "zoe@example.com");
     assert_eq!(failed, Some(1));
     assert!(why.contains("the user is CONFIRMED and needs no code"), "{why}");
-    assert_eq!(users("reset", "eve@example.com").0, Some(0));
-    assert_eq!(users("resend", "eve@example.com").0, Some(0));
-    assert_eq!(mails.next_json()["to"][0], "eve@example.com");
+    assert_eq!(users("reset", "zoe@example.com").0, Some(0));
+    assert_eq!(users("resend", "zoe@example.com").0, Some(0));
+    assert_eq!(mails.next_json()["to"][0], "zoe@example.com");
     // An invitation with a temporary password, which is changed at the first sign-in.
     let config = config.to_str().expect("UTF-8");
     let added =

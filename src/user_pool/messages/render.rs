@@ -10,7 +10,12 @@ use crate::user_pool::messages::template::{Piece, pieces};
 use crate::user_pool::messages::texts::{self, Texts};
 
 /// The frame of mails whose HTML the operator has not written: tables and `style` attributes, because mail programs know little else. No images.
-const LAYOUT: &str = include_str!("layout.html");
+const LAYOUT: &str = include_str!("mail/layout.html");
+/// What it contains.
+const LINK: &str = include_str!("mail/link.html");
+const CODE: &str = include_str!("mail/code.html");
+const BUTTON: &str = include_str!("mail/button.html");
+const PARAGRAPH: &str = include_str!("mail/paragraph.html");
 
 /// Letters of a user name that are shown.
 const USERNAME_MAX: usize = 64;
@@ -108,7 +113,7 @@ impl Filled<'_> {
         let filled = pieces.iter().map(|piece| match piece {
             Piece::Words(text) => words(text),
             Piece::Link(text) => match self.values.link {
-                Some(link) => format!("<a href=\"{}\">{}</a>", escaped(link), words(text)),
+                Some(link) => fill(LINK, &[("{href}", escaped(link)), ("{words}", words(text))]),
                 None => String::new(),
             },
             other => escaped(&self.plain(other)),
@@ -128,36 +133,34 @@ impl Filled<'_> {
             ("{footer}", escaped(footer)),
             ("{body}", body),
         ];
-        // Each part is put in from the left, so that no value is taken for a part.
-        let mut html = String::with_capacity(LAYOUT.len() * 2);
-        let mut rest = LAYOUT;
-        while let Some((at, name, value)) =
-            parts.iter().filter_map(|(name, value)| Some((rest.find(name)?, name, value))).min_by_key(|(at, ..)| *at)
-        {
-            html.push_str(&rest[..at]);
-            html.push_str(value);
-            rest = &rest[at + name.len()..];
-        }
-        html + rest
+        fill(LAYOUT, &parts)
     }
 
     fn paragraph(&self, text: &str) -> String {
         let pieces = pieces(text.trim());
         let inner = self.inline(&pieces, |words| escaped(words).replace('\n', "<br>"));
         match (pieces.as_slice(), self.values.link) {
-            ([Piece::Secret], _) => format!(
-                "<p class=\"code\" style=\"margin:0 0 16px;padding:16px;border:1px solid #d9dad6;border-radius:8px;background:#f4f4f1;color:#1c1d1f;\
-                 font:600 28px/1.2 ui-monospace,Menlo,Consolas,monospace;letter-spacing:3px;text-align:center\">{inner}</p>\n"
-            ),
-            ([Piece::Link(words)], Some(link)) => format!(
-                "<p style=\"margin:0 0 16px\"><a class=\"button\" href=\"{}\" style=\"display:inline-block;padding:10px 18px;border-radius:8px;\
-                 background:#1d4ed8;color:#ffffff;font-weight:600;text-decoration:none\">{}</a></p>\n",
-                escaped(link),
-                escaped(words)
-            ),
-            _ => format!("<p style=\"margin:0 0 16px\">{inner}</p>\n"),
+            ([Piece::Secret], _) => fill(CODE, &[("{inner}", inner)]),
+            ([Piece::Link(words)], Some(link)) => {
+                fill(BUTTON, &[("{href}", escaped(link)), ("{words}", escaped(words))])
+            }
+            _ => fill(PARAGRAPH, &[("{inner}", inner)]),
         }
     }
+}
+
+/// Puts each part in from the left, so that no value is taken for a part.
+fn fill(template: &str, parts: &[(&str, String)]) -> String {
+    let mut filled = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((at, name, value)) =
+        parts.iter().filter_map(|(name, value)| Some((rest.find(name)?, name, value))).min_by_key(|(at, ..)| *at)
+    {
+        filled.push_str(&rest[..at]);
+        filled.push_str(value);
+        rest = &rest[at + name.len()..];
+    }
+    filled + rest
 }
 
 /// A duration in words, rounded: it is read a while after the message was written.

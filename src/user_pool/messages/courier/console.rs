@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Timestamp;
-use crate::user_pool::messages::courier::{Letter, Texts};
+use crate::user_pool::messages::courier::letter::{Letter, Texts};
 
 /// Messages that are remembered.
 const KEPT_MAX: usize = 50;

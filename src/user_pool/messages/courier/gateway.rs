@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::backchannel::call::{Backchannel, Error};
 use crate::message::WholeRequest;
 use crate::message::causes::with_causes;
-use crate::user_pool::messages::courier::Undelivered;
+use crate::user_pool::messages::courier::letter::Undelivered;
 
 /// Makes the call. Returns the status.
 ///

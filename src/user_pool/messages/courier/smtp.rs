@@ -4,29 +4,26 @@ use std::time::Duration;
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
 use crate::crypto::provider;
 use crate::message::BoxError;
 use crate::message::causes::with_causes;
 use crate::secret::Secret;
-use crate::user_pool::messages::courier::{Letter, Undelivered};
+use crate::user_pool::messages::courier::letter::{Letter, Undelivered};
 use crate::user_pool::messages::settings::{Mail, Security};
 
 /// For the connection and for each answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Connections to the server at the same time.
-const CONNECTIONS_MAX: u32 = 4;
-/// Servers close connections that are idle for longer (RFC 5321 §4.5.3.2.7: five minutes).
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Letters of an answer of the server that are kept.
 const ANSWER_MAX: usize = 200;
 
-/// Sends mail through one server.
+/// Sends mail through one server, each mail over a connection of its own. lettre's pool of connections needs a runtime when it is dropped, and a
+/// configuration may be dropped anywhere.
 #[derive(Debug)]
 pub(crate) struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -37,7 +34,7 @@ pub(crate) struct Smtp {
 }
 
 impl Smtp {
-    /// Prepares the client. `host` is the host of the pool: our name at the server. Must be called in the context of a runtime.
+    /// Prepares the client. `host` is the host of the pool: our name at the server.
     ///
     /// # Errors
     ///
@@ -47,8 +44,7 @@ impl Smtp {
             .port(mail.port)
             .timeout(Some(ANSWER_TIMEOUT))
             .tls(tls(mail)?)
-            .hello_name(ClientId::Domain(host.to_owned()))
-            .pool_config(PoolConfig::new().min_idle(0).max_size(CONNECTIONS_MAX).idle_timeout(IDLE_TIMEOUT));
+            .hello_name(ClientId::Domain(host.to_owned()));
         if let Some(credentials) = &mail.credentials {
             let password = credentials.password.expose().clone();
             transport = transport

@@ -11,7 +11,8 @@ use url::form_urlencoded::Serializer;
 use crate::backchannel::call::Backchannel;
 use crate::message::WholeRequest;
 use crate::secret::Secret;
-use crate::user_pool::messages::courier::{Letter, Undelivered, gateway};
+use crate::user_pool::messages::courier::gateway;
+use crate::user_pool::messages::courier::letter::{Letter, Undelivered};
 use crate::user_pool::messages::settings::Sender;
 
 /// A number that cannot get messages, or a text that may not be sent.

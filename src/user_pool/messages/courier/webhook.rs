@@ -12,7 +12,8 @@ use url::Url;
 use crate::backchannel::call::Backchannel;
 use crate::clock::{Clock, Timestamp};
 use crate::secret::Secret;
-use crate::user_pool::messages::courier::{Letter, Undelivered, gateway};
+use crate::user_pool::messages::courier::gateway;
+use crate::user_pool::messages::courier::letter::{Letter, Undelivered};
 
 /// What such secrets begin with.
 pub(crate) const SECRET_PREFIX: &str = "whsec_";
