@@ -11,11 +11,13 @@ use crate::user_pool::directory::settings::{Settings, Usernames};
 use crate::user_pool::management::users::{Error, Management};
 
 /// What a new user is called.
-pub(super) enum Named {
-    /// A user name, as typed and in canonical form.
-    Chosen(String, UserName),
-    /// An e-mail address, in the same two forms.
-    Address(String, UserName),
+pub(super) struct NewName {
+    /// As typed.
+    pub(super) typed: String,
+    /// In canonical form.
+    pub(super) name: UserName,
+    /// Whether it is the e-mail address of the user, who has no other name.
+    pub(super) is_address: bool,
 }
 
 impl Management {
@@ -82,16 +84,16 @@ impl Management {
 }
 
 impl Settings {
-    pub(super) fn name_of_new(&self, typed: &str) -> Result<Named, Error> {
+    pub(super) fn name_of_new(&self, typed: &str) -> Result<NewName, Error> {
         let typed = typed.trim().to_owned();
         let Some(name) = UserName::parse(&typed) else { return Err(Error::UserName(typed)) };
         match self.usernames {
-            Usernames::Email if is_email(&typed) => Ok(Named::Address(typed, name)),
+            Usernames::Email if is_email(&typed) => Ok(NewName { typed, name, is_address: true }),
             Usernames::Email => Err(Error::NoAddress(typed)),
             Usernames::Chosen if !name.may_be_new() => Err(Error::UserName(typed)),
             Usernames::Chosen => match self.alias_like(&name) {
                 Some(alias) => Err(Error::LooksLikeAlias(typed, alias)),
-                None => Ok(Named::Chosen(typed, name)),
+                None => Ok(NewName { typed, name, is_address: false }),
             },
         }
     }

@@ -18,7 +18,6 @@ use crate::user_pool::directory::name::{NEW_NAME_MAX, UserName};
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::settings::{Alias, Settings};
 use crate::user_pool::directory::status::{Status, WrongState};
-use crate::user_pool::management::names::Named;
 use crate::user_pool::messages::queue;
 use crate::user_pool::passwords::FirstPassword;
 use crate::user_pool::verification::code;
@@ -158,15 +157,14 @@ impl Management {
         let given = pairs(&new.attributes);
         let (subject, named) = (uuid::random(), self.rules.name_of_new(&new.username)?);
         let mut attributes = self.rules.create(given.clone())?;
-        let (username, name, address) = match named {
-            Named::Chosen(username, name) => (username, name, None),
-            Named::Address(address, name) => {
-                // What was said of its verification stays.
-                if attributes.get("email") != Some(&address) {
-                    attributes = self.rules.create(given.chain([("email", &*address)]))?;
-                }
-                (subject.clone(), UserName::parse(&subject).unwrap_or_else(UserName::nobody), Some(name))
+        let (username, name, address) = if named.is_address {
+            // What was said of its verification stays.
+            if attributes.get("email") != Some(&named.typed) {
+                attributes = self.rules.create(given.chain([("email", &*named.typed)]))?;
             }
+            (subject.clone(), UserName::parse(&subject).unwrap_or_else(UserName::nobody), Some(named.name))
+        } else {
+            (named.typed, named.name, None)
         };
         let record = Record {
             subject,

@@ -18,7 +18,7 @@ const DIGITS: usize = 6;
 
 /// What a code lets its owner do. A code of one purpose is of no use for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "second factors and the pages of the account are about to use it"))]
+#[expect(dead_code, reason = "second factors and the pages of the account are about to use it")]
 pub(crate) enum Purpose {
     /// Set a new password.
     Reset,
