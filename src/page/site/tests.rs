@@ -65,5 +65,7 @@ fn x_07_a_logo_is_only_an_image() {
 
 #[test]
 fn a_source_list_that_is_no_header_allows_nothing() {
-    assert_eq!(Pages::default().policy("'self' https://a\nb", Frames::Nobody, false), "default-src 'none'");
+    let pages = Pages::default();
+    let view = pages.view(Language::default());
+    assert_eq!(view.policy("'self' https://a\nb", Frames::Nobody, false), "default-src 'none'");
 }
