@@ -189,8 +189,9 @@ fn work(settings: &PoolSettings, stored: Option<&StoredUsers>, process: &Process
     let failed = |source| Error::Courier { pool: settings.name.to_string(), source };
     let dispatch =
         control.enter(|| background::dispatch(settings, &memory, stored, clock, registry)).map_err(failed)?;
-    let added = Arc::clone(&memory.messages_added);
-    Ok(dispatch.map(|dispatch| PoolWork { issuer, dispatch: Arc::new(dispatch), added }))
+    let (added, log) = (Arc::clone(&memory.messages_added), background::keeper(settings, &memory, stored, clock));
+    let (dispatch, log) = (dispatch.map(Arc::new), log.map(Arc::new));
+    Ok(dispatch.zip(log).map(|(dispatch, log)| PoolWork { issuer, dispatch, log, added }))
 }
 
 /// What a pool and its memory are found by.

@@ -12,6 +12,7 @@ use crate::message::BoxError;
 use crate::message::causes::with_causes;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::StoredUsers;
+use crate::user_pool::events::keeper::{self, EventKeeper};
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::messages::dispatch::{self, Dispatch};
 use crate::user_pool::messages::metrics::Metrics;
@@ -63,12 +64,30 @@ pub(crate) fn dispatch(
     }))
 }
 
-/// Works until the process ends, always as the newest configuration says.
-pub(crate) async fn run(newest: watch::Receiver<Option<Arc<Dispatch>>>, added: Arc<Notify>, mut draining: Draining) {
+/// What keeps the events of the pool of these settings. `None` if it has no database. `memory` is that of the pool.
+pub(crate) fn keeper(
+    settings: &Settings,
+    memory: &PoolMemory,
+    stored: Option<&StoredUsers>,
+    clock: &Clock,
+) -> Option<EventKeeper> {
+    let (database, events) = (Arc::clone(&stored?.database), Arc::clone(&memory.events));
+    Some(EventKeeper::new(database, &settings.name, settings.retention, events, clock.clone()))
+}
+
+/// Works until the process ends, always as the newest configuration says: `newest` sends messages, and `log` keeps events.
+pub(crate) async fn run(
+    newest: watch::Receiver<Option<Arc<Dispatch>>>,
+    log: watch::Receiver<Option<Arc<EventKeeper>>>,
+    added: Arc<Notify>,
+    mut draining: Draining,
+) {
     let sweeps = sweep_again_and_again(newest.clone());
+    let mut stops = draining.clone();
+    let both = async { tokio::join!(dispatch::run(newest, added, &mut draining), keeper::run(log, &mut stops)) };
     // The sweeps are dropped as soon as the process stops: a transaction that has begun is done as a whole.
     tokio::select! {
-        () = dispatch::run(newest, added, &mut draining) => {}
+        ((), ()) = both => {}
         () = sweeps => {}
     }
 }

@@ -5,6 +5,7 @@
 
 mod factors;
 mod groups;
+mod log;
 mod names;
 pub(crate) mod sessions;
 mod users;

@@ -9,6 +9,7 @@ use crate::identity::endings::Endings;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::credential::hasher::Hashing;
 use crate::user_pool::endings::declared::Declared;
+use crate::user_pool::events::buffer::EventBuffer;
 use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::limits::Visitors;
 use crate::user_pool::oauth::client_auth::SecretLimits;
@@ -41,6 +42,8 @@ pub(crate) struct PoolMemory {
     pub(super) ended: Arc<EndedSessions>,
     /// What the sessions and tokens of the pool are held against, wherever in this process they are used.
     pub(crate) endings: Arc<Endings>,
+    /// Events that wait to be written.
+    pub(super) events: Arc<EventBuffer>,
     /// The users of the configuration in force.
     pub(super) declared: Arc<Declared>,
     /// Sign-ins without a password.
@@ -68,6 +71,7 @@ impl Default for PoolMemory {
             grants: GrantMemory::default(),
             ended: Arc::default(),
             endings: Arc::default(),
+            events: Arc::default(),
             declared: Arc::default(),
             silent: Arc::new(Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX))),
             secrets: Arc::new(SecretLimits::new()),

@@ -8,6 +8,7 @@
 pub(crate) mod credential;
 pub(crate) mod directory;
 pub(crate) mod endings;
+pub(crate) mod events;
 pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;

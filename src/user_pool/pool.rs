@@ -14,6 +14,7 @@ use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::endings::reader::EndingReader;
+use crate::user_pool::events::log::EventLog;
 use crate::user_pool::factors::Factors;
 use crate::user_pool::failures::Failures;
 use crate::user_pool::hosted_ui::HostedUi;
@@ -84,14 +85,22 @@ impl UserPool {
             factors: Factors::new(Arc::clone(&settings.name), store.vault.clone()),
             settings: settings.mfa.clone(),
         });
-        let service = SelfService::new(&settings, memory, stored.as_ref());
+        let events = EventLog::new(stored.is_some().then(|| Arc::clone(&memory.events)), clock.clone());
+        let service = SelfService::new(&settings, memory, stored.as_ref(), &events);
         let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored.clone());
         let directory = Arc::new(directory.with_rules(Arc::clone(&settings.directory)));
         let hasher = signin::hasher(&directory, settings.hashing_max, memory.hashing.clone());
         let policy = settings.password_policy.clone();
         let passwords = stored.clone().map(|stored| Passwords::new(stored, policy, hasher.clone()));
         let risk = Arc::clone(&memory.risk);
-        let sign_in = Arc::new(SignIn::new(Arc::clone(&directory), hasher, passwords, risk, second, clock.clone()));
+        let sign_in = Arc::new(SignIn::new(
+            Arc::clone(&directory),
+            hasher,
+            passwords,
+            risk,
+            second,
+            (events.clone(), clock.clone()),
+        ));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),
@@ -120,6 +129,7 @@ impl UserPool {
             sessions,
             seal,
             clock,
+            events,
             metrics,
         };
         let memory = memory.clone();
@@ -203,7 +213,7 @@ impl UserPool {
                 Ok(navigation)
             }
             Route::Authorize => self.ui.authorize(headers, &form).await,
-            Route::Logout => self.ui.logout(headers, &form).await,
+            Route::Logout => self.ui.logout(headers, &form, caller.address()).await,
             Route::SignInPage => self.ui.home(headers, &form).await,
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
             Route::StepPage => self.ui.step_page(headers, &form).await,
@@ -222,7 +232,7 @@ impl UserPool {
             Route::ResetPasswordForm => self.ui.reset_password(headers, &form, caller.address()).await,
             Route::NewPasswordPage => Ok(self.ui.new_password_page(headers, &form)),
             Route::NewPasswordForm => self.ui.new_password(headers, &form, caller.address()).await,
-            Route::SignOutForm => self.ui.sign_out(headers, &form).await,
+            Route::SignOutForm => self.ui.sign_out(headers, &form, caller.address()).await,
         };
         answered.unwrap_or_else(|error| {
             self.failures.report(&error);

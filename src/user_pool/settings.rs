@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::settings::Settings as DirectoryRules;
+use crate::user_pool::events::settings::EventSettings;
 use crate::user_pool::factors;
 use crate::user_pool::messages;
 use crate::user_pool::self_service::settings::Settings as SelfServiceSettings;
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) self_service: Arc<SelfServiceSettings>,
     /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
     pub(crate) store: Option<Store>,
+    /// How long events and the audit are kept.
+    pub(crate) retention: EventSettings,
     /// Which passwords the users of `store` may choose.
     pub(crate) password_policy: PasswordPolicy,
     /// How messages are sent to users.

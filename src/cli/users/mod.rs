@@ -1,9 +1,12 @@
 //! `users`: hashes of passwords for the configuration, and the users of a pool that has a `store`.
 
+mod audit;
 mod breach_list;
 mod credentials;
+mod events;
 mod keys;
 mod list;
+mod opened;
 mod output;
 mod password;
 mod resend;
@@ -26,7 +29,9 @@ pub(crate) enum Users {
     /// From a script: `printf %s "$PASSWORD" | vestibule users hash`. The terminal shows the password while you type;
     /// to avoid that, read it with `read -s PASSWORD` in the shell first.
     Hash,
+    Audit(audit::Audit),
     BreachList(breach_list::BreachListCommand),
+    Events(events::Events),
     Resend(resend::Resend),
     TestMessage(test_message::TestMessage),
     #[command(flatten)]
@@ -40,7 +45,9 @@ impl Users {
                 print(&format!("{}\n", hash(&password::ask("Password")?).expose()))?;
                 Ok(ExitCode::SUCCESS)
             }
+            Self::Audit(command) => command.run(),
             Self::BreachList(command) => command.run(),
+            Self::Events(command) => command.run(),
             Self::Resend(command) => command.run(),
             Self::TestMessage(command) => command.run(),
             Self::Stored(command) => command.run(),

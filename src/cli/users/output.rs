@@ -162,7 +162,7 @@ fn yes(is_so: bool) -> &'static str {
 }
 
 /// A value that users have set, in one line.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     value.replace('\n', " ")
 }
 

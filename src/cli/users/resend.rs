@@ -9,6 +9,9 @@ use crate::cli::users::whom::whom;
 use crate::clock::{Clock, Timestamp};
 use crate::user_pool::PoolMemory;
 use crate::user_pool::directory::status::Status;
+use crate::user_pool::events::audit::Actor;
+use crate::user_pool::events::event::Visit;
+use crate::user_pool::events::log::EventLog;
 use crate::user_pool::management::Management;
 use crate::user_pool::self_service::SelfService;
 use crate::user_pool::self_service::settings::Address;
@@ -30,8 +33,11 @@ impl Resend {
         let pool = stored::pool(&config, self.of.pool.as_deref())?;
         let now = Clock::system().now();
         let stored = stored::users_of(pool, now)?;
-        let service = SelfService::new(pool, &PoolMemory::default(), Some(&stored)).context("the pool has a store")?;
-        let users = Management::new(stored).with_rules(pool.directory.clone());
+        // What a command does is in the audit, not in the sign-in log.
+        let events = EventLog::new(None, Clock::system());
+        let service = SelfService::new(pool, &PoolMemory::default(), Some(&stored), &events);
+        let service = service.context("the pool has a store")?;
+        let users = Management::new(stored).with_rules(pool.directory.clone()).by(Actor::of_this_command());
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         runtime.block_on(self.send(pool, &users, &service, now))?;
         Ok(ExitCode::SUCCESS)
@@ -45,17 +51,19 @@ impl Resend {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         let user = users.show(&whom(users, &self.user).await?).await?;
+        users.note("user.resend", Some(&user.subject), now).await?;
+        let visit = Visit::none();
         let language = user.attributes.get("locale").unwrap_or_default().to_owned();
         match user.status {
             Status::Unconfirmed => {
                 let address = service.address_to_confirm(&user.attributes);
                 let address =
                     address.context("there is no address to confirm: `vestibule users confirm` confirms the user")?;
-                service.resend(user.subject, address, language, now).await?;
+                service.resend(user.subject, address, language, (&visit, now)).await?;
             }
             Status::ResetRequired => {
                 service.destination(&user.attributes).context("the user has no verified address for a code")?;
-                service.begin_recovery(&user.username, language, now).await?;
+                service.begin_recovery(&user.username, language, (&visit, now)).await?;
             }
             Status::ForceChangePassword => {
                 let can_send = |address: &Address| match address {

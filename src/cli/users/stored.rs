@@ -16,6 +16,7 @@ use crate::config::document::source::Source;
 use crate::config::{self, MissingKeys};
 use crate::database::{Database, Others};
 use crate::user_pool::credential::hasher::{Hasher, Hashing, costs};
+use crate::user_pool::events::audit::Actor;
 use crate::user_pool::management::sessions::Which;
 use crate::user_pool::management::{Group, Management, NewUser};
 use crate::user_pool::messages::outgoing::Outgoing;
@@ -252,14 +253,27 @@ impl Stored {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let text = match self {
             Self::Keys { .. } => runtime.block_on(keys::list(settings, &stored, of.json))?,
-            Self::RotateKeys { revoke, .. } => runtime.block_on(keys::rotate(settings, &stored, *revoke, of.json))?,
+            Self::RotateKeys { revoke, .. } => runtime.block_on(async {
+                let users = Management::new(stored.clone()).by(Actor::of_this_command());
+                let operation = if *revoke { "keys.revoke" } else { "keys.rotate" };
+                let text = keys::rotate(settings, &stored, *revoke, of.json).await?;
+                users.note(operation, None, now).await?;
+                anyhow::Ok(text)
+            })?,
             _ => {
                 // One password is hashed at a time: a command has one.
                 let hasher = Hasher::new(1, costs([]), Hashing::default());
                 let passwords = Passwords::new(stored.clone(), settings.password_policy.clone(), hasher);
                 let passwords = passwords.telling(Outgoing::new(settings, &PoolMemory::default()));
-                let users = Management::new(stored).with_rules(Arc::clone(&settings.directory));
-                runtime.block_on(self.act(&users, &passwords, now))?
+                let passwords = passwords.by(Actor::of_this_command());
+                let users =
+                    Management::new(stored).with_rules(Arc::clone(&settings.directory)).by(Actor::of_this_command());
+                runtime.block_on(async {
+                    if let Some((operation, who)) = self.reads() {
+                        users.note(operation, who, now).await?;
+                    }
+                    self.act(&users, &passwords, now).await
+                })?
             }
         };
         print(&text)?;
@@ -294,6 +308,19 @@ impl Stored {
         }
     }
 
+    /// What this reads, and of whom, for the audit. `None`: it changes something, which is in the audit with the change, or it reads nothing of
+    /// people.
+    fn reads(&self) -> Option<(&'static str, Option<&str>)> {
+        match self {
+            Self::List { .. } => Some(("user.list", None)),
+            Self::Show { user, .. } => Some(("user.show", Some(user))),
+            Self::Sessions { user, .. } => Some(("user.sessions", Some(user))),
+            Self::Factors { user, .. } => Some(("user.factors", Some(user))),
+            Self::Backup { .. } => Some(("backup", None)),
+            _ => None,
+        }
+    }
+
     /// Does it, and says what to print.
     async fn act(&self, users: &Management, passwords: &Passwords, now: Timestamp) -> anyhow::Result<String> {
         let json = self.of().json;
@@ -312,7 +339,7 @@ impl Stored {
             // They need no users.
             Self::Keys { .. } | Self::RotateKeys { .. } => Ok(String::new()),
             Self::DeleteGroup { group, .. } => {
-                users.delete_group(group).await?;
+                users.delete_group(group, now).await?;
                 Ok(String::new())
             }
             Self::Add { user, attributes, groups, password, .. } => {
@@ -383,12 +410,12 @@ impl Stored {
             Self::SignOut { .. } => users.sign_out(user, now).await?,
             Self::Join { groups, .. } => {
                 for group in groups {
-                    users.join(user, group).await?;
+                    users.join(user, group, now).await?;
                 }
             }
             Self::Leave { groups, .. } => {
                 for group in groups {
-                    users.leave(user, group).await?;
+                    users.leave(user, group, now).await?;
                 }
             }
             _ => {}

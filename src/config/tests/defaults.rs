@@ -52,7 +52,7 @@ fn base() -> Json {
         "identity_providers": { "entra": { "issuer": "https://entra.company.com", "client_id": "a", "client_secret_file": "secret", "entra_groups": "graph" }, "corp": { "issuer": "https://login.company.com", "client_id": "a", "client_secret_file": "secret" } },
         "user_pools": { "staff": {
             "issuer": "https://login.example.org", "signing_key_file": "pool-key", "applications": ["https://app.example.com"],
-            "store": { "sqlite": "people.db", "key_files": ["session-key-2"] }, "password_policy": {}, "mfa": {},
+            "store": { "sqlite": "people.db", "key_files": ["session-key-2"] }, "password_policy": {}, "mfa": {}, "retention": {},
             "mail": { "smtp": "smtps://mail.company.com", "from": "a@company.com" }, "messages": { "limits": {} },
             "sms": { "twilio": { "account_sid": "AC1", "auth_token_file": "secret", "from": "a" }, "prefixes": ["+49"] },
             "clients": [{ "client_id": "wiki", "client_secret_file": "secret", "redirect_uris": ["https://wiki.example.com/cb"] }],

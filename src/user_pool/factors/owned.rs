@@ -9,7 +9,7 @@ use crate::user_pool::factors::settings::Factor;
 #[derive(Clone, Debug)]
 pub(crate) struct Factors {
     /// The name of the pool in the configuration.
-    pub(super) pool: Arc<str>,
+    pub(crate) pool: Arc<str>,
     pub(super) vault: Vault,
 }
 

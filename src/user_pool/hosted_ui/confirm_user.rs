@@ -17,6 +17,7 @@ use crate::page::site::NO_FORM;
 use crate::secret::Secret;
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::routes;
 use crate::user_pool::seal::Purpose;
@@ -101,7 +102,7 @@ impl HostedUi {
         }
         // Links are in mails only.
         let code = Secret::new(flow.step.code.clone());
-        match service.confirm(subject, Address::Email, code, now).await? {
+        match service.confirm(subject, Address::Email, code, (&visit(headers, client, None), now)).await? {
             Confirmed::Yes => {
                 flow.step.is_done = true;
                 Ok(self.flow_on(headers, PLACE, &Flow::new(None, flow.step), show))

@@ -15,6 +15,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::hosted_ui::fields::{attribute_field, wrong_attribute};
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
 use crate::user_pool::seal::Purpose;
@@ -109,7 +110,9 @@ impl HostedUi {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::incomplete(), show));
         }
         let Changing { subject, fingerprint, missing } = flow.step.clone();
-        match service.set_first_password(&subject, &fingerprint, missing, password, self.clock.now()).await {
+        let visit = visit(headers, client, flow.request.as_ref());
+        let when = (&visit, self.clock.now());
+        match service.set_first_password(&subject, &fingerprint, missing, password, when).await {
             Ok(()) => match service.user(&subject).await? {
                 Some(user) => {
                     let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));

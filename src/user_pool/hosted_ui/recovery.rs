@@ -17,6 +17,7 @@ use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
@@ -136,7 +137,8 @@ impl HostedUi {
             return Ok(self.flow_again(headers, FORGOT, flow, Notice::too_many(wait), show));
         }
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
-        let subject = service.begin_recovery(&username, language, now).await?;
+        let visit = visit(headers, client, flow.request.as_ref());
+        let subject = service.begin_recovery(&username, language, (&visit, now)).await?;
         let next = Flow::new(flow.request, Resetting { username: flow.step.username, subject, is_done: false });
         Ok(self.flow_on(headers, RESET, &next, |flow, carried, status| self.show_reset(headers, flow, carried, status)))
     }
@@ -209,7 +211,8 @@ impl HostedUi {
         if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &subject, client, now) {
             return Ok(self.flow_again(headers, RESET, flow, Notice::too_many(wait), show));
         }
-        let notice = match service.recover(subject, code, password, now).await? {
+        let visit = visit(headers, client, flow.request.as_ref());
+        let notice = match service.recover(subject, code, password, (&visit, now)).await? {
             Recovered::Yes => {
                 flow.step.is_done = true;
                 return Ok(self.flow_on(headers, RESET, &Flow::new(flow.request, flow.step), show));

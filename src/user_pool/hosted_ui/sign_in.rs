@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::result::{self, FormResult};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::hosted_ui::{csrf, refusal};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::request::AuthorizationRequest;
@@ -115,7 +116,8 @@ impl HostedUi {
             return Ok(self.again(sent, Notice::Incomplete));
         }
         let known = self.known_browser(headers);
-        let attempt = self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref());
+        let (password, visit) = (Secret::new(password.to_owned()), visit(headers, client, sent.request.as_ref()));
+        let attempt = self.sign_in.password(username, password, (client, known.as_ref()), &visit);
         Ok(match attempt.await? {
             Outcome::User(user) => {
                 let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));

@@ -1,5 +1,7 @@
 //! Signs users out: at once, or after they were asked.
 
+use std::net::IpAddr;
+
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -12,9 +14,11 @@ use crate::page::link::Link;
 use crate::page::pages::{Account, Notice as NoticePage, SignOut as SignOutPage};
 use crate::page::site::NO_FORM;
 use crate::page::{Text, View};
+use crate::user_pool::events::event::{Kind, Response, Visit};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::{csrf, page};
 use crate::user_pool::seal::Purpose;
+use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::sso::Session;
 use crate::user_pool::signin::state;
 use crate::user_pool::{reply, routes};
@@ -36,7 +40,12 @@ struct SignOut {
 
 impl HostedUi {
     /// Answers an end-session request: signs the user out, or asks first.
-    pub(crate) async fn logout(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, database::Error> {
+    pub(crate) async fn logout(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+        client: IpAddr,
+    ) -> Result<WholeResponse, database::Error> {
         let session = self.session(headers).await?;
         let view = self.view(headers, form.one("ui_locales").ok().flatten());
         let logout = match self.provider.logout(form, session.as_ref()) {
@@ -48,7 +57,10 @@ impl HostedUi {
                 let question = Question::SignOut { application: logout.client.as_deref() };
                 self.ask_to_sign_out(headers, view, logout.location, question)
             }
-            session => self.signed_out(view, session.as_ref(), logout.location.as_deref()).await?,
+            session => {
+                let visit = Visit { seen: Seen::of(headers, client), client: None };
+                self.signed_out(view, session.as_ref(), logout.location.as_deref(), &visit).await?
+            }
         })
     }
 
@@ -82,11 +94,13 @@ impl HostedUi {
         &self,
         headers: &HeaderMap,
         form: &Form<'_>,
+        client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         Ok(match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => {
                 let (view, session) = (self.view(headers, None), self.session(headers).await?);
-                self.signed_out(view, session.as_ref(), sign_out.location.as_deref()).await?
+                let visit = Visit { seen: Seen::of(headers, client), client: None };
+                self.signed_out(view, session.as_ref(), sign_out.location.as_deref(), &visit).await?
             }
             Err(state::Refused::Expired(_)) => {
                 self.refused(headers, page::Refused::QuestionExpired, routes::SIGN_IN.to_owned())
@@ -100,9 +114,11 @@ impl HostedUi {
         view: View<'_>,
         session: Option<&Session>,
         location: Option<&str>,
+        visit: &Visit,
     ) -> Result<WholeResponse, database::Error> {
         if let Some(session) = session {
             self.sessions.end(session, self.clock.now()).await?;
+            self.events.record(Some(&session.subject), (Kind::SignOut, Response::Pass), visit);
         }
         let mut response = match location {
             Some(location) => reply::see_other(location),

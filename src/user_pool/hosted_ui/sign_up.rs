@@ -17,6 +17,7 @@ use crate::user_pool::hosted_ui::fields::{attribute_field, wrong_attribute};
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::verify::Verifying;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
@@ -129,7 +130,8 @@ impl HostedUi {
         }
         let username = typed.pop().map(|(_, username)| username).unwrap_or_default();
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
-        let form = sign_up::Form { username, attributes: typed, password, language };
+        let visit = visit(headers, client, flow.request.as_ref());
+        let form = sign_up::Form { username, attributes: typed, password, language, visit };
         match service.sign_up(form, self.clock.now()).await {
             Ok(signed_up) => {
                 let verifying = Verifying::signed_up(signed_up);

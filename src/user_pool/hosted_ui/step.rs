@@ -16,13 +16,14 @@ use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::secret::Secret;
 use crate::user_pool::credential::totp::Seed;
+use crate::user_pool::events::event::{Kind as EventKind, Response};
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::hosted_ui::{csrf, refusal, result};
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seal::Purpose;
-use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::state;
 use crate::user_pool::signin::step::{Step, UnderWay};
 use crate::user_pool::{reply, routes};
@@ -46,10 +47,14 @@ impl HostedUi {
             let again = self.again_location(request.as_ref());
             return Ok(self.refused(headers, page::Refused::Expired, again));
         };
+        let visit = visit(headers, client, request.as_ref());
+        let response = if step == Step::Done { Response::Pass } else { Response::InProgress };
+        let event = self.events.event(Some(user.subject()), (EventKind::SignIn, response), &visit);
+        self.events.put(event.after(under_way.proofs.challenges()));
         Ok(match step {
             Step::Done => {
                 self.sign_in.remember_address(&user, client);
-                self.signed_in(headers, &user, (under_way.proofs, Seen::of(headers, client)), request.as_ref()).await?
+                self.signed_in(headers, &user, (under_way.proofs, visit.seen), request.as_ref()).await?
             }
             Step::Challenge(factors) => match factors.first() {
                 Some(factor) => self.turn_to(headers, Kind::Challenge(Asked::Factor(*factor)), under_way, request),

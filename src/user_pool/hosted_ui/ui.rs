@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::page::Pages;
+use crate::user_pool::events::log::EventLog;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::provider::Provider;
@@ -27,5 +28,7 @@ pub(crate) struct HostedUi {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,
+    /// The sign-in log.
+    pub(crate) events: EventLog,
     pub(crate) metrics: Metrics,
 }

@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
@@ -129,7 +130,8 @@ impl HostedUi {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
         }
         let now = self.clock.now();
-        match service.confirm(subject.clone(), address, Secret::new(code), now).await? {
+        let visit = visit(headers, client, flow.request.as_ref());
+        match service.confirm(subject.clone(), address, Secret::new(code), (&visit, now)).await? {
             Confirmed::Yes => match service.user(&subject).await? {
                 Some(user) => {
                     let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));
@@ -160,7 +162,8 @@ impl HostedUi {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
         }
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
-        service.resend(subject, address, language, self.clock.now()).await?;
+        let visit = visit(headers, client, flow.request.as_ref());
+        service.resend(subject, address, language, (&visit, self.clock.now())).await?;
         flow.step.was_resent = true;
         Ok(self.ask_to_verify(headers, Flow::new(flow.request, flow.step)))
     }

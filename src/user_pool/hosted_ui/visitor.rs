@@ -1,5 +1,6 @@
 //! What a request says of its browser: its language, its cookies, its session, and the form that it sends.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -9,9 +10,12 @@ use crate::message::cookie;
 use crate::message::form::Form;
 use crate::page::View;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::event::Visit;
 use crate::user_pool::hosted_ui::csrf;
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seal::Purpose;
+use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::known::KnownBrowser;
 use crate::user_pool::signin::sso::Session;
 use crate::user_pool::signin::state;
@@ -19,6 +23,11 @@ use crate::user_pool::signin::step::{Step, UnderWay};
 
 /// Maximum number of session cookies of a request that are looked at.
 const COOKIES_MAX: usize = 4;
+
+/// Who sends a request, for the sign-in log.
+pub(super) fn visit(headers: &HeaderMap, client: IpAddr, request: Option<&AuthorizationRequest>) -> Visit {
+    Visit { seen: Seen::of(headers, client), client: request.map(|request| request.client_id.clone()) }
+}
 
 impl HostedUi {
     /// The value that binds forms to the browser.

@@ -36,15 +36,19 @@ impl Management {
     /// If there is no such user.
     pub(crate) async fn reset_factors(&self, who: &str, now: Timestamp) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide(move |on| {
+        self.decide(("factor.reset", None, now), move |on| {
             let (whose, records) = (users.whose(on, &key)?, &users.stored.records);
             let had_some = factors::forget(on, &records.pool, whose.subject())?;
+            let subject = whose.subject().to_owned();
             match whose {
-                Whose::Stored(subject) => records.end(on, &subject, now).map(drop)?,
+                Whose::Stored(subject) => {
+                    Self::record_ended(&users.event_rows(), on, &subject, now)?;
+                    records.end(on, &subject, now)?;
+                }
                 Whose::Nobody(who) if !had_some => return Ok(Err(Error::NoUser(who))),
                 Whose::Declared(subject) | Whose::Nobody(subject) => records.end_declared(on, &subject, now)?,
             }
-            Ok(Ok(()))
+            Ok(Ok(Some(subject)))
         })
         .await
     }

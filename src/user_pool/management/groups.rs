@@ -25,12 +25,13 @@ impl Management {
         if !(1..=GROUP_NAME_MAX).contains(&length) || group.name.chars().any(char::is_control) {
             return Err(Error::GroupName(group.name));
         }
-        let records = self.stored.records.clone();
-        self.decide(move |on| {
+        let (records, name) = (self.stored.records.clone(), group.name.clone());
+        self.decide(("group.put", Some(name), now), move |on| {
             if records.is_one_group_too_many(on, &group.name)? {
                 return Ok(Err(Error::TooManyGroups));
             }
-            records.put_group(on, &group, now).map(Ok)
+            records.put_group(on, &group, now)?;
+            Ok(Ok(None))
         })
         .await
     }
@@ -40,11 +41,11 @@ impl Management {
     /// # Errors
     ///
     /// [`Error::NoGroup`] if there is none.
-    pub(crate) async fn delete_group(&self, name: &str) -> Result<(), Error> {
+    pub(crate) async fn delete_group(&self, name: &str, now: Timestamp) -> Result<(), Error> {
         let (records, name) = (self.stored.records.clone(), name.to_owned());
-        self.decide(move |on| {
+        self.decide(("group.delete", Some(name.clone()), now), move |on| {
             let deleted = records.delete_group(on, &name)?;
-            Ok(if deleted { Ok(()) } else { Err(Error::NoGroup(name)) })
+            Ok(if deleted { Ok(None) } else { Err(Error::NoGroup(name)) })
         })
         .await
     }
@@ -54,9 +55,9 @@ impl Management {
     /// # Errors
     ///
     /// If there is no such user or group.
-    pub(crate) async fn join(&self, who: &str, group: &str) -> Result<(), Error> {
+    pub(crate) async fn join(&self, who: &str, group: &str, now: Timestamp) -> Result<(), Error> {
         let (users, key, group) = (self.clone(), who.to_owned(), group.to_owned());
-        self.decide(move |on| {
+        self.decide(("group.join", Some(group.clone()), now), move |on| {
             let user = match users.find_any(on, &key)? {
                 Ok(user) => user,
                 Err(error) => return Ok(Err(error)),
@@ -66,7 +67,7 @@ impl Management {
                 return Ok(Err(Error::InTooManyGroups));
             }
             let joined = stored.records.join(on, &user.subject, &group)?;
-            Ok(if joined { Ok(()) } else { Err(Error::NoGroup(group)) })
+            Ok(if joined { Ok(Some(user.subject)) } else { Err(Error::NoGroup(group)) })
         })
         .await
     }
@@ -76,8 +77,9 @@ impl Management {
     /// # Errors
     ///
     /// If there is no such user.
-    pub(crate) async fn leave(&self, who: &str, group: &str) -> Result<(), Error> {
+    pub(crate) async fn leave(&self, who: &str, group: &str, now: Timestamp) -> Result<(), Error> {
         let group = group.to_owned();
-        self.change(who, move |records, on, user| records.leave(on, &user.subject, &group)).await
+        let what = ("group.leave", Some(group.clone()), now);
+        self.change(who, what, move |records, on, user| records.leave(on, &user.subject, &group)).await
     }
 }

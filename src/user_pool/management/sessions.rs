@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::database::Transaction;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::audit::Done;
 use crate::user_pool::management::users::{Error, Management};
 pub(crate) use crate::user_pool::signin::sso::{StoredSession, Which};
 
@@ -32,7 +34,17 @@ impl Management {
     /// If there is no such user.
     pub(crate) async fn end_sessions(&self, who: &str, which: Which, now: Timestamp) -> Result<usize, Error> {
         let (rows, subject) = (self.session_rows(), self.show(who).await?.subject);
-        Ok(self.stored.database.write(move |on| rows.end_of(on, &subject, &which, now)).await?)
+        let (audit, actor, events) = (self.audit(), self.actor.clone(), self.event_rows());
+        let end = move |on: &mut Transaction<'_>| {
+            let count = rows.end_of(on, &subject, &which, now)?;
+            if count > 0 {
+                let done = Done { operation: "session.end", subject: Some(&subject), detail: None };
+                audit.record(on, &actor, done, now)?;
+                Self::record_ended(&events, on, &subject, now)?;
+            }
+            Ok(count)
+        };
+        Ok(self.stored.database.write(end).await?)
     }
 
     fn session_rows(&self) -> Rows {

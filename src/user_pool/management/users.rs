@@ -18,6 +18,7 @@ use crate::user_pool::directory::name::{NEW_NAME_MAX, UserName};
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::settings::{Alias, Settings};
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::events::audit::{Actor, Done};
 use crate::user_pool::messages::queue;
 use crate::user_pool::passwords::FirstPassword;
 use crate::user_pool::verification::code;
@@ -31,6 +32,8 @@ pub(crate) struct Management {
     pub(super) stored: StoredUsers,
     pub(super) rules: Arc<Settings>,
     pub(super) takes_aliases: bool,
+    /// Who does all this, for the audit.
+    pub(super) actor: Actor,
 }
 
 /// A user to be added.
@@ -99,7 +102,7 @@ pub(crate) enum Error {
 impl Management {
     /// Of the users of this database.
     pub(crate) fn new(stored: StoredUsers) -> Self {
-        Self { stored, rules: Arc::default(), takes_aliases: false }
+        Self { stored, rules: Arc::default(), takes_aliases: false, actor: Actor::System }
     }
 
     /// Where they are.
@@ -111,6 +114,11 @@ impl Management {
     /// The same users, who have these attributes and aliases.
     pub(crate) fn with_rules(self, rules: Arc<Settings>) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same, done by somebody else than the process.
+    pub(crate) fn by(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
     /// The same, but an address that was verified for another user becomes the alias of the one who is added or changed (pool §2.2). The other
@@ -182,7 +190,7 @@ impl Management {
         };
         let (users, records, groups) = (self.clone(), self.stored.records.clone(), new.groups);
         let (subject, typed, password) = (record.subject.clone(), new.username, new.password);
-        self.decide(move |on| {
+        self.decide(("user.add", None, now), move |on| {
             // Everything that can be refused comes first: what is refused must change nothing.
             if let Some(group) = records.missing_group(on, &groups)? {
                 return Ok(Err(Error::NoGroup(group)));
@@ -209,7 +217,7 @@ impl Management {
             for group in &groups {
                 records.join(on, &record.subject, group)?;
             }
-            Ok(Ok(()))
+            Ok(Ok(Some(record.subject)))
         })
         .await?;
         self.show(&subject).await
@@ -227,7 +235,9 @@ impl Management {
         now: Timestamp,
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide(move |on| {
+        // Only the names: values tell of people.
+        let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+        self.decide(("user.attributes", Some(names.join(" ")), now), move |on| {
             let user = match users.find_any(on, &key)? {
                 Ok(user) => user,
                 Err(error) => return Ok(Err(error)),
@@ -244,7 +254,8 @@ impl Management {
             if let Err(error) = users.settle_aliases(on, aliases, &user.subject, now)? {
                 return Ok(Err(error));
             }
-            records.set_attributes(on, &user.subject, &attributes, now).map(Ok)
+            records.set_attributes(on, &user.subject, &attributes, now)?;
+            Ok(Ok(Some(user.subject)))
         })
         .await
     }
@@ -255,7 +266,15 @@ impl Management {
     ///
     /// If there is no such user.
     pub(crate) async fn set_enabled(&self, who: &str, is_enabled: bool, now: Timestamp) -> Result<(), Error> {
-        self.change(who, move |records, on, user| records.set_enabled(on, &user.subject, is_enabled, now)).await
+        let operation = if is_enabled { "user.enable" } else { "user.disable" };
+        let events = self.event_rows();
+        self.change(who, (operation, None, now), move |records, on, user| {
+            if !is_enabled {
+                Self::record_ended(&events, on, &user.subject, now)?;
+            }
+            records.set_enabled(on, &user.subject, is_enabled, now)
+        })
+        .await
     }
 
     /// Confirms a user who has signed up.
@@ -264,7 +283,7 @@ impl Management {
     ///
     /// If there is no such user, or if the user was confirmed before.
     pub(crate) async fn confirm(&self, who: &str, now: Timestamp) -> Result<(), Error> {
-        self.set_state(who, Status::confirmed, now).await
+        self.set_state(who, ("user.confirm", Status::confirmed), now).await
     }
 
     /// Makes a user choose another password, with a code that is sent. All sessions and tokens end.
@@ -273,24 +292,30 @@ impl Management {
     ///
     /// If there is no such user, or if the user has not yet signed up to the end.
     pub(crate) async fn reset(&self, who: &str, now: Timestamp) -> Result<(), Error> {
-        self.set_state(who, Status::reset, now).await
+        self.set_state(who, ("user.reset", Status::reset), now).await
     }
 
     async fn set_state(
         &self,
         who: &str,
-        next: fn(Status) -> Result<Status, WrongState>,
+        (operation, next): (&'static str, fn(Status) -> Result<Status, WrongState>),
         now: Timestamp,
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide(move |on| {
+        self.decide((operation, None, now), move |on| {
             let stored = &users.stored;
             let user = match users.find_any(on, &key)? {
                 Ok(user) => user,
                 Err(error) => return Ok(Err(error)),
             };
             match next(user.status) {
-                Ok(status) => stored.records.set_status(on, &user.subject, status, now).map(Ok),
+                Ok(status) => {
+                    if status == Status::ResetRequired {
+                        Self::record_ended(&users.event_rows(), on, &user.subject, now)?;
+                    }
+                    stored.records.set_status(on, &user.subject, status, now)?;
+                    Ok(Ok(Some(user.subject)))
+                }
                 Err(wrong) => Ok(Err(wrong.into())),
             }
         })
@@ -303,7 +328,12 @@ impl Management {
     ///
     /// If there is no such user.
     pub(crate) async fn sign_out(&self, who: &str, now: Timestamp) -> Result<(), Error> {
-        self.change(who, move |records, on, user| records.end(on, &user.subject, now).map(drop)).await
+        let events = self.event_rows();
+        self.change(who, ("user.sign_out", None, now), move |records, on, user| {
+            Self::record_ended(&events, on, &user.subject, now)?;
+            records.end(on, &user.subject, now).map(drop)
+        })
+        .await
     }
 
     /// Deletes a user. Nobody gets the `sub` again.
@@ -312,7 +342,7 @@ impl Management {
     ///
     /// If there is no such user.
     pub(crate) async fn delete(&self, who: &str, now: Timestamp) -> Result<(), Error> {
-        self.change(who, move |records, on, user| {
+        self.change(who, ("user.delete", None, now), move |records, on, user| {
             factors::forget(on, &records.pool, &user.subject)?;
             code::forget(on, &records.pool, &user.subject)?;
             queue::forget(on, &records.pool, &user.subject)?;
@@ -333,22 +363,37 @@ impl Management {
     pub(super) async fn change(
         &self,
         who: &str,
+        what: (&'static str, Option<String>, Timestamp),
         work: impl FnOnce(&Records, &mut Transaction<'_>, &Record) -> Result<(), database::Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide(move |on| match users.find_any(on, &key)? {
-            Ok(user) => work(&users.stored.records, on, &user).map(Ok),
+        self.decide(what, move |on| match users.find_any(on, &key)? {
+            Ok(user) => {
+                work(&users.stored.records, on, &user)?;
+                Ok(Ok(Some(user.subject)))
+            }
             Err(error) => Ok(Err(error)),
         })
         .await
     }
 
-    /// Runs a transaction that may refuse. What it has changed before is committed, so it refuses first.
+    /// Runs a transaction that may refuse. What it has changed before is committed, so it refuses first. `work` returns whom it is about. What
+    /// is done is in the audit, by its name and what is told besides.
     pub(super) async fn decide(
         &self,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<Result<(), Error>, database::Error> + Send + 'static,
+        (operation, detail, now): (&'static str, Option<String>, Timestamp),
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<Result<Option<String>, Error>, database::Error> + Send + 'static,
     ) -> Result<(), Error> {
-        self.stored.database.write(work).await?
+        let (audit, actor) = (self.audit(), self.actor.clone());
+        let audited = move |on: &mut Transaction<'_>| {
+            let subject = match work(on)? {
+                Ok(subject) => subject,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let done = Done { operation, subject: subject.as_deref(), detail: detail.as_deref() };
+            audit.record(on, &actor, done, now).map(Ok)
+        };
+        self.stored.database.write(audited).await?
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a right password at a sign-in leads to: the hash of another system is replaced, and a password that attackers know is not good any more.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
 use crate::database::{self, Transaction, Value};
 use crate::secret::Secret;
@@ -7,6 +9,7 @@ use crate::user_pool::credential::password::{self, COST};
 use crate::user_pool::credential::policy::BreachedAtSignIn;
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::passwords::set::Passwords;
 
 /// What a right password leads to.
@@ -70,7 +73,12 @@ fn reset(
 ) -> Result<bool, database::Error> {
     let user = records.of_subject(on, subject)?.filter(|user| user.password_hash.as_ref() == Some(hash));
     match user.map(|user| user.status.reset()) {
-        Some(Ok(status)) => records.set_status(on, subject, status, now).map(|()| true),
+        Some(Ok(status)) => {
+            let audit = AuditRows { pool: Arc::clone(&records.pool) };
+            let done = Done { operation: "user.reset", subject: Some(subject), detail: Some("breached password") };
+            audit.record(on, &Actor::System, done, now)?;
+            records.set_status(on, subject, status, now).map(|()| true)
+        }
         Some(Err(_)) | None => Ok(false),
     }
 }

@@ -1,6 +1,7 @@
 //! Judges, hashes and sets the password of a user who is there. Start at [`Passwords`].
 
 use std::io;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::database::{self, Transaction, Value};
@@ -11,6 +12,7 @@ use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::record::{Record, Records};
 use crate::user_pool::directory::status::{Status, WrongState};
+use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::passwords::history::{self, Before};
@@ -26,6 +28,8 @@ pub(crate) struct Passwords {
     pub(super) hasher: Hasher,
     /// What tells users of a new password.
     outgoing: Option<Outgoing>,
+    /// Who sets them, for the audit.
+    actor: Actor,
 }
 
 /// Why a password is not set. Nothing has changed.
@@ -91,6 +95,7 @@ pub(crate) struct NewPassword {
     epoch: i64,
     before: Status,
     after: Status,
+    actor: Actor,
 }
 
 /// A password was set. Sessions, codes and tokens of an earlier epoch have ended.
@@ -102,12 +107,17 @@ pub(crate) struct WasSet {
 impl Passwords {
     /// Of the users of this database.
     pub(crate) fn new(stored: StoredUsers, policy: PasswordPolicy, hasher: Hasher) -> Self {
-        Self { stored, policy, hasher, outgoing: None }
+        Self { stored, policy, hasher, outgoing: None, actor: Actor::User }
     }
 
     /// The same, and [`set`](Self::set) tells users by a message.
     pub(crate) fn telling(self, outgoing: Option<Outgoing>) -> Self {
         Self { outgoing, ..self }
+    }
+
+    /// The same, set by somebody else than the user.
+    pub(crate) fn by(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
     /// Judges and hashes a new password of this user, as the database had the user a moment ago. The user is confirmed with one that stays
@@ -136,6 +146,7 @@ impl Passwords {
             epoch: user.epoch,
             before: user.status,
             after,
+            actor: self.actor.clone(),
         })
     }
 
@@ -214,6 +225,10 @@ impl NewPassword {
         if on.execute(sql, &values)? == 0 {
             return Ok(None);
         }
+        let audit = AuditRows { pool: Arc::clone(&self.records.pool) };
+        let detail = matches!(self.lasting, Lasting::Until(_)).then_some("temporary");
+        let done = Done { operation: "user.password", subject: Some(&self.subject), detail };
+        audit.record(on, &self.actor, done, now)?;
         Ok(self.records.end(on, &self.subject, now)?.map(|epoch| WasSet { epoch }))
     }
 }

@@ -6,6 +6,7 @@ mod confirm;
 mod documents;
 mod generations;
 mod guesses;
+mod log;
 mod logout;
 mod logout_tokens;
 mod mfa;
@@ -129,6 +130,7 @@ fn settings() -> Settings {
         refresh_lifetime: Duration::from_secs(30 * 24 * 3600),
         sso_lifetime: Duration::from_secs(8 * 3600),
         password_policy: crate::user_pool::credential::policy::PasswordPolicy::modern(),
+        retention: crate::user_pool::events::settings::EventSettings::default(),
         hashing_max: 2,
     }
 }

@@ -8,6 +8,7 @@ use crate::user_pool::directory::attribute::{Attributes, Fault};
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::status::Status;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::event::{Kind, Response, Visit};
 use crate::user_pool::passwords::{self, Lasting};
 use crate::user_pool::self_service::service::{SelfService, unable};
 
@@ -55,7 +56,7 @@ impl SelfService {
         fingerprint: &str,
         given: Vec<(String, String)>,
         password: Secret<String>,
-        now: Timestamp,
+        (visit, now): (&Visit, Timestamp),
     ) -> Result<(), Refused> {
         let (records, who) = (self.stored.records.clone(), subject.to_owned());
         let user = self.stored.database.read(move |on| records.of_subject(on, &who)).await?;
@@ -85,7 +86,9 @@ impl SelfService {
             }
             Ok(Ok(()))
         };
-        self.stored.database.write(work).await?
+        self.stored.database.write(work).await??;
+        self.events.record(Some(subject), (Kind::PasswordChange, Response::Pass), visit);
+        Ok(())
     }
 
     /// The attributes with the missing ones. One that has a value cannot change here (pool §5.2).

@@ -7,9 +7,10 @@ use crate::user_pool::credential::policy;
 use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
+use crate::user_pool::events::event::{Kind as EventKind, Response, Visit};
 use crate::user_pool::messages::message::{Content, Kind, Message, Recipient};
 use crate::user_pool::passwords::{self, Lasting};
-use crate::user_pool::self_service::service::{SelfService, unable};
+use crate::user_pool::self_service::service::{Outcome, SelfService, unable};
 use crate::user_pool::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
 
 /// What the code of a recovery is about.
@@ -47,14 +48,16 @@ impl SelfService {
         &self,
         typed: &str,
         language: String,
-        now: Timestamp,
+        (visit, now): (&Visit, Timestamp),
     ) -> Result<String, DatabaseError> {
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::Reset.lifetime(), now));
-        let nobody = self.nobody(name.as_str());
+        let (nobody, visit) = (self.nobody(name.as_str()), visit.clone());
         let work = move |on: &mut Transaction<'_>| {
             let user = service.recoverable(on, &name)?;
             let subject = user.as_ref().map_or(nobody, |(user, _)| user.subject.clone());
+            let who = user.as_ref().map(|(user, _)| &*user.subject);
+            service.events.record(who, (EventKind::ForgotPassword, Response::InProgress), &visit);
             service.codes.issue(on, &of(&subject), &code, None)?;
             match user {
                 Some((user, to)) => {
@@ -98,7 +101,7 @@ impl SelfService {
         subject: String,
         code: Secret<String>,
         password: Secret<String>,
-        now: Timestamp,
+        (visit, now): (&Visit, Timestamp),
     ) -> Result<Recovered, DatabaseError> {
         let (service, who, typed) = (self.clone(), subject.clone(), code.clone());
         let look = move |on: &mut Transaction<'_>| {
@@ -106,7 +109,11 @@ impl SelfService {
             Ok((Recovered::of(&taken), service.stored.records.of_subject(on, &who)?))
         };
         let user = match self.stored.database.write(look).await? {
-            (Some(not_right), _) => return Ok(not_right),
+            (Some(not_right), user) => {
+                let who = user.as_ref().map(|user| &*user.subject);
+                self.record(who, EventKind::ForgotPassword, not_right.outcome(), visit);
+                return Ok(not_right);
+            }
             (None, user) => user.filter(|user| user.is_enabled && user.status.recovered().is_ok()),
         };
         let Some(user) = user else { return Ok(Recovered::Expired) };
@@ -118,7 +125,7 @@ impl SelfService {
             Err(error) => return Ok(unable(&error, Recovered::Busy)),
         };
         let notice = self.password_notice(&user);
-        let service = self.clone();
+        let (service, who) = (self.clone(), subject.clone());
         let work = move |on: &mut Transaction<'_>| {
             let taken = service.codes.take(on, &of(&subject), code.expose(), now)?;
             if let Some(not_right) = Recovered::of(&taken) {
@@ -133,7 +140,9 @@ impl SelfService {
             }
             Ok(Recovered::Yes)
         };
-        self.stored.database.write(work).await
+        let recovered = self.stored.database.write(work).await?;
+        self.record(Some(&who), EventKind::ForgotPassword, recovered.outcome(), visit);
+        Ok(recovered)
     }
 
     /// Tells a user that the password has changed.
@@ -151,6 +160,15 @@ const fn of(subject: &str) -> CodeOf<'_> {
 }
 
 impl Recovered {
+    /// For the sign-in log.
+    const fn outcome(self) -> Outcome {
+        match self {
+            Self::Yes => Outcome::Right,
+            Self::TooMany => Outcome::TooMany,
+            Self::Wrong | Self::Expired | Self::Refused(_) | Self::Busy => Outcome::Wrong,
+        }
+    }
+
     /// What to say of a code. `None`: it is right.
     const fn of(taken: &Taken) -> Option<Self> {
         match taken {

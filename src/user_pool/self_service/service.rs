@@ -14,6 +14,8 @@ use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::settings::Usernames;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response, Visit};
+use crate::user_pool::events::log::EventLog;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::messages::limits::{Limits, Verdict};
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
@@ -35,8 +37,18 @@ pub(crate) struct SelfService {
     pub(crate) messages: Messages,
     pub(crate) limits: Limits,
     pub(crate) vault: Vault,
+    /// The sign-in log.
+    pub(crate) events: EventLog,
     /// The issuer, for links in messages.
     pub(crate) origin: Arc<str>,
+}
+
+/// What the sign-in log says of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Right,
+    Wrong,
+    TooMany,
 }
 
 impl Address {
@@ -52,7 +64,12 @@ impl Address {
 
 impl SelfService {
     /// `None` if the pool has no database. `memory` is that of the pool.
-    pub(crate) fn new(pool: &pool::Settings, memory: &PoolMemory, stored: Option<&StoredUsers>) -> Option<Self> {
+    pub(crate) fn new(
+        pool: &pool::Settings,
+        memory: &PoolMemory,
+        stored: Option<&StoredUsers>,
+        events: &EventLog,
+    ) -> Option<Self> {
         let (Outgoing { codes, messages, limits, .. }, stored) = (Outgoing::new(pool, memory)?, stored?.clone());
         let hasher = Hasher::new(pool.hashing_max, costs([]), memory.hashing.clone());
         Some(Self {
@@ -62,10 +79,21 @@ impl SelfService {
             codes,
             messages,
             limits,
+            events: events.clone(),
             vault: pool.store.as_ref()?.vault.clone(),
             origin: pool.issuer.origin().ascii_serialization().into(),
             stored,
         })
+    }
+
+    /// Tells the sign-in log what became of a code. `None`: of nobody.
+    pub(super) fn record(&self, who: Option<&str>, kind: EventKind, outcome: Outcome, visit: &Visit) {
+        let response = if outcome == Outcome::Right { Response::Pass } else { Response::Fail };
+        let event = self.events.event(who, (kind, response), visit);
+        self.events.put(match outcome {
+            Outcome::TooMany => event.because(Reason::TooMany),
+            Outcome::Right | Outcome::Wrong => event.after(vec![(Challenge::SentCode, outcome == Outcome::Right)]),
+        });
     }
 
     /// What users are named by, on pages.

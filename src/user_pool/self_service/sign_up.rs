@@ -12,6 +12,7 @@ use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::settings::{Alias, Usernames};
 use crate::user_pool::directory::status::Status;
+use crate::user_pool::events::event::{Kind as EventKind, Response, Visit};
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::user_pool::passwords::{self, FirstPassword, Lasting};
 use crate::user_pool::routes;
@@ -32,6 +33,8 @@ pub(crate) struct Form {
     pub(crate) password: Secret<String>,
     /// The tag of the language of the page.
     pub(crate) language: String,
+    /// Who has sent it.
+    pub(crate) visit: Visit,
 }
 
 /// Somebody has signed up, or seems to have.
@@ -85,6 +88,7 @@ struct Sound {
     confirm: Option<(Address, Recipient)>,
     code: OneTimeCode,
     language: String,
+    visit: Visit,
 }
 
 impl SelfService {
@@ -145,7 +149,7 @@ impl SelfService {
             groups: Vec::new(),
         };
         let code = OneTimeCode::random(Purpose::SignUp.lifetime(), now);
-        let sound = Sound { record, password, name, confirm, code, language: form.language };
+        let sound = Sound { record, password, name, confirm, code, language: form.language, visit: form.visit };
         let service = self.clone();
         self.stored.database.write(move |on| service.add(on, &sound, now)).await?
     }
@@ -181,7 +185,9 @@ impl SelfService {
     ) -> Result<Result<SignedUp, Refused>, DatabaseError> {
         let (records, record) = (&self.stored.records, &sound.record);
         let address = sound.confirm.as_ref().map(|(address, _)| *address);
+        let has_begun = (EventKind::SignUp, Response::InProgress);
         if let Some(owner) = self.owner(on, &record.attributes)? {
+            self.events.record(None, has_begun, &sound.visit);
             self.tell(on, &owner, sound, now)?;
             // The page asks for a code. There is one, so that wrong tries count, but nobody has it.
             if let Some(address) = address {
@@ -199,6 +205,7 @@ impl SelfService {
         if is_taken || !records.add(on, record, &sound.name)? {
             return Ok(Err(Refused::Taken));
         }
+        self.events.record(Some(&record.subject), has_begun, &sound.visit);
         sound.password.set(on, records, &record.subject, now)?;
         if let Some((address, to)) = &sound.confirm {
             self.send_sign_up_code(on, record, (*address, to.clone()), &sound.code, Some(&sound.language), now)?;

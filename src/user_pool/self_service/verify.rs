@@ -9,9 +9,10 @@ use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::settings::Usernames;
 use crate::user_pool::directory::status::Status;
+use crate::user_pool::events::event::{Kind as EventKind, Response, Visit};
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::routes;
-use crate::user_pool::self_service::service::SelfService;
+use crate::user_pool::self_service::service::{Outcome, SelfService};
 use crate::user_pool::self_service::settings::Address;
 use crate::user_pool::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
 
@@ -30,6 +31,17 @@ pub(crate) enum Confirmed {
     AddressTaken,
 }
 
+impl Confirmed {
+    /// For the sign-in log.
+    const fn outcome(self) -> Outcome {
+        match self {
+            Self::Yes | Self::AddressTaken => Outcome::Right,
+            Self::Wrong | Self::Expired => Outcome::Wrong,
+            Self::TooMany => Outcome::TooMany,
+        }
+    }
+}
+
 impl SelfService {
     /// Confirms a user with the code that was sent to the address. Of many who bring it at the same time, one confirms.
     ///
@@ -41,19 +53,25 @@ impl SelfService {
         subject: String,
         address: Address,
         typed: Secret<String>,
-        now: Timestamp,
+        (visit, now): (&Visit, Timestamp),
     ) -> Result<Confirmed, Error> {
-        let service = self.clone();
+        let (service, who) = (self.clone(), subject.clone());
         let work = move |on: &mut Transaction<'_>| {
             let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
-            match service.codes.take(on, &of, typed.expose(), now)? {
-                Taken::Right { .. } => service.settle(on, &subject, address, now),
-                Taken::Wrong => Ok(Confirmed::Wrong),
-                Taken::TooMany => Ok(Confirmed::TooMany),
-                Taken::Expired => Ok(Confirmed::Expired),
-            }
+            let taken = service.codes.take(on, &of, typed.expose(), now)?;
+            // The `sub` of a link is what somebody has typed.
+            let is_user = service.stored.records.of_subject(on, &subject)?.is_some();
+            let confirmed = match taken {
+                Taken::Right { .. } => service.settle(on, &subject, address, now)?,
+                Taken::Wrong => Confirmed::Wrong,
+                Taken::TooMany => Confirmed::TooMany,
+                Taken::Expired => Confirmed::Expired,
+            };
+            Ok((confirmed, is_user))
         };
-        self.stored.database.write(work).await
+        let (confirmed, is_user) = self.stored.database.write(work).await?;
+        self.record(is_user.then_some(&*who), EventKind::SignUp, confirmed.outcome(), visit);
+        Ok(confirmed)
     }
 
     fn settle(
@@ -99,13 +117,16 @@ impl SelfService {
         subject: String,
         address: Address,
         language: String,
-        now: Timestamp,
+        (visit, now): (&Visit, Timestamp),
     ) -> Result<(), Error> {
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignUp.lifetime(), now));
+        let visit = visit.clone();
         let work = move |on: &mut Transaction<'_>| {
             let user = service.stored.records.of_subject(on, &subject)?;
             let user = user.filter(|user| user.status == Status::Unconfirmed && user.is_enabled);
             let to = user.and_then(|user| Some((address.of(&user.attributes)?, user)));
+            let who = to.as_ref().map(|(_, user)| &*user.subject);
+            service.events.record(who, (EventKind::ResendCode, Response::InProgress), &visit);
             match to {
                 Some((to, user)) => service.send_sign_up_code(on, &user, (address, to), &code, Some(&language), now),
                 None => {

@@ -7,6 +7,7 @@ use crate::database::{self, Transaction};
 use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::totp::{self, Seed};
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::factors::settings;
 use crate::user_pool::risk::{Attempt, Guess, Origin, Refused};
 use crate::user_pool::signin::password::SignIn;
@@ -127,6 +128,7 @@ impl SignIn {
         let codes = recovery_code::make();
         let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
         let (factors, subject, seed) = (second.factors.clone(), under_way.subject.clone(), seed.clone());
+        let audit = AuditRows { pool: Arc::clone(&factors.pool) };
         let work = move |on: &mut Transaction<'_>| {
             // Two pages of one sign-in: the second must not replace what the first has set up.
             if !factors.of(on, &subject)?.factors.is_empty() {
@@ -134,6 +136,8 @@ impl SignIn {
             }
             factors.set_totp(on, &subject, (&seed, step), now)?;
             factors.set_recovery_codes(on, &subject, &hashes)?;
+            let done = Done { operation: "factor.add", subject: Some(&subject), detail: Some("totp") };
+            audit.record(on, &Actor::User, done, now)?;
             Ok(SetUp::Done { codes, at: now })
         };
         second.database.write(work).await

@@ -12,11 +12,12 @@ use crate::user_pool::credential::password::COST;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::event::{Challenge, Kind, Reason, Response, Visit};
+use crate::user_pool::events::log::EventLog;
 use crate::user_pool::passwords::Passwords;
 use crate::user_pool::passwords::after::After;
 use crate::user_pool::risk::{Guess, Origin, Refused, Risk};
-use crate::user_pool::signin::known::KnownBrowser;
-use crate::user_pool::signin::second::Second;
+use crate::user_pool::signin::second::{From, Second};
 
 /// Verifies passwords, and limits guessing.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct SignIn {
     pub(super) risk: Arc<Risk>,
     /// `None` without a database.
     pub(super) second: Option<Second>,
+    pub(super) events: EventLog,
     pub(super) clock: Clock,
 }
 
@@ -39,6 +41,9 @@ pub(crate) fn hasher(directory: &Directory, at_once: usize, hashing: Hashing) ->
     }
     Hasher::new(at_once, costs, hashing)
 }
+
+/// A sign-in that was refused.
+const FAILED: (Kind, Response) = (Kind::SignIn, Response::Fail);
 
 /// The outcome of an attempt.
 #[derive(Debug)]
@@ -64,9 +69,9 @@ impl SignIn {
         passwords: Option<Passwords>,
         risk: Arc<Risk>,
         second: Option<Second>,
-        clock: Clock,
+        (events, clock): (EventLog, Clock),
     ) -> Self {
-        Self { directory, hasher, passwords, risk, second, clock }
+        Self { directory, hasher, passwords, risk, second, events, clock }
     }
 
     /// Verifies a user name and a password, typed in a browser that may be `known`. If the future is dropped, the attempt stays
@@ -79,8 +84,8 @@ impl SignIn {
         &self,
         typed: &str,
         password: Secret<String>,
-        client: IpAddr,
-        known: Option<&KnownBrowser>,
+        (client, known): From<'_>,
+        visit: &Visit,
     ) -> Result<Outcome, database::Error> {
         // All invalid names share one bucket, and take the same time as others.
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
@@ -92,9 +97,14 @@ impl SignIn {
         let counted = user.as_ref().map_or_else(|| self.directory.canonical(&name), |user| user.name().clone());
         let attempt = match self.risk.begin(&counted, from, Guess::Password, &self.clock).await {
             Ok(attempt) => attempt,
-            Err(Refused::TooMany(wait)) => return Ok(Outcome::TooMany(wait)),
+            Err(Refused::TooMany(wait)) => {
+                let who = user.as_ref().map(|user| user.subject());
+                self.events.put(self.events.event(who, FAILED, visit).because(Reason::TooMany));
+                return Ok(Outcome::TooMany(wait));
+            }
             Err(Refused::Busy) => return Ok(Outcome::Busy),
         };
+        let who = user.as_ref().map(|user| user.subject().to_owned());
         let hash = user.as_ref().and_then(|user| user.password_hash()).cloned();
         let others = foreign_costs.iter().filter_map(|cost| cost.parse().ok()).collect();
         let Ok(is_right) = self.hasher.verify(hash, password.clone(), others).await else {
@@ -103,9 +113,17 @@ impl SignIn {
         };
         let now = self.clock.now();
         let user = match user.filter(|user| is_right && !user.has_expired_password(now)) {
-            None => return Ok(Outcome::Wrong),
+            None => {
+                // Written later, so that the answer for a user takes as long as for nobody (attacks U-01).
+                self.events.answered(who.as_deref(), FAILED, (Challenge::Password, false), visit);
+                return Ok(Outcome::Wrong);
+            }
             // Only who knows the password learns more.
-            Some(user) if !user.is_enabled() => return Ok(Outcome::Disabled),
+            Some(user) if !user.is_enabled() => {
+                let event = self.events.event(who.as_deref(), FAILED, visit).because(Reason::Disabled);
+                self.events.put(event.after(vec![(Challenge::Password, true)]));
+                return Ok(Outcome::Disabled);
+            }
             Some(user) => user,
         };
         // Who is deleted at this moment does not sign in.

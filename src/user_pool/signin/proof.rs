@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::user_pool::events::event::Challenge;
 use crate::user_pool::factors::settings::Factor;
 
 /// One thing that a user has proved.
@@ -103,6 +104,16 @@ impl Proofs {
     pub(crate) fn and(mut self, proof: Proof) -> Self {
         self.0.push(proof);
         self
+    }
+
+    /// What was asked and answered, for the sign-in log.
+    pub(crate) fn challenges(&self) -> Vec<(Challenge, bool)> {
+        let challenge = |proof: &Proof| match proof {
+            Proof::Password => Challenge::Password,
+            Proof::RecoveryCode => Challenge::RecoveryCode,
+            _ => Challenge::Mfa,
+        };
+        self.0.iter().map(|proof| (challenge(proof), true)).collect()
     }
 
     /// Whether this factor was proved.

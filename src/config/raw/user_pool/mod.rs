@@ -4,6 +4,7 @@ pub(crate) mod directory;
 pub(crate) mod messages;
 pub(crate) mod mfa;
 pub(crate) mod password_policy;
+pub(crate) mod retention;
 pub(crate) mod self_service;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::raw::user_pool::password_policy::PasswordPolicy;
+use crate::config::raw::user_pool::retention::Retention;
 use crate::config::raw::value::{List, Period, SecretText};
 
 /// An OpenID provider inside this process, with its users.
@@ -55,6 +57,8 @@ pub(crate) struct UserPool {
     pub(crate) store: Option<Store>,
     /// Which passwords the users of `store` may choose.
     pub(crate) password_policy: Option<PasswordPolicy>,
+    /// How long `store` keeps the sign-in log and the audit.
+    pub(crate) retention: Option<Retention>,
     /// What is known of the users in the `store`, besides the standard attributes of OpenID Connect.
     pub(crate) attributes: Option<directory::Attributes>,
     /// How users in the `store` sign in.

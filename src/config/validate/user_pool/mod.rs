@@ -5,6 +5,7 @@ mod directory;
 mod messages;
 mod mfa;
 mod password_policy;
+mod retention;
 mod self_service;
 mod signing_keys;
 
@@ -73,6 +74,8 @@ pub(super) fn user_pool(
         password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
     let mfa = mfa::mfa(raw.mfa.as_ref(), raw.store.is_some(), &at.key("mfa"), context);
     let messages = messages::messages(raw, at, context);
+    let retention_at = at.key("retention");
+    let retention = retention::retention(raw.retention.as_ref(), raw.store.is_some(), &retention_at, context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
     let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
@@ -92,6 +95,7 @@ pub(super) fn user_pool(
         password_policy: password_policy?,
         mfa: mfa?,
         messages: messages?,
+        retention: retention?,
         clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,

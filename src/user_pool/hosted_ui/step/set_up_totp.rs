@@ -10,9 +10,11 @@ use crate::page::headers::Frames;
 use crate::page::pages::{Picture, SetUpTotp as SetUpPage};
 use crate::secret::Secret;
 use crate::user_pool::credential::totp::Seed;
+use crate::user_pool::events::event::{Challenge, Kind as EventKind, Response};
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::step::sealed::{Frame, Kind, Page};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::routes;
 use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::second::SetUp;
@@ -62,14 +64,23 @@ impl HostedUi {
         if typed.trim().is_empty() {
             return Ok(self.lead_to(headers, &page.with(Notice::NoCode)));
         }
+        let (subject, visit) = (page.under_way.subject.clone(), visit(headers, client, page.request.as_ref()));
+        let record = |response, is_right| {
+            let what = (EventKind::FactorChange, response);
+            self.events.answered(Some(&subject), what, (Challenge::Mfa, is_right), &visit);
+        };
         match self.sign_in.set_up_totp(&page.under_way, seed, typed).await? {
             SetUp::Done { codes, at } => {
+                record(Response::Pass, true);
                 let under_way = UnderWay { proofs: page.under_way.proofs.and(Proof::Totp), ..page.under_way };
                 let codes = codes.iter().map(|code| code.expose().clone()).collect();
                 let kind = Kind::RecoveryCodes { codes, set_up_at: at.millis() };
                 Ok(self.turn_to(headers, kind, under_way, page.request))
             }
-            SetUp::Wrong => Ok(self.lead_to(headers, &page.with(Notice::WrongCode))),
+            SetUp::Wrong => {
+                record(Response::Fail, false);
+                Ok(self.lead_to(headers, &page.with(Notice::WrongCode)))
+            }
             SetUp::Over => {
                 let again = self.again_location(page.request.as_ref());
                 Ok(self.refused(headers, page::Refused::Expired, again))

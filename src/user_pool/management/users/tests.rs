@@ -72,7 +72,7 @@ async fn what_is_refused_changes_nothing() {
     assert!(matches!(attribute, Err(Error::Attribute(Fault::Unknown(_)))), "{attribute:?}");
     assert_eq!(users.show("ada").await.expect("found"), ada);
     for nobody in
-        [users.delete("eve", NOW).await, users.set_enabled("eve", true, NOW).await, users.join("eve", "x").await]
+        [users.delete("eve", NOW).await, users.set_enabled("eve", true, NOW).await, users.join("eve", "x", NOW).await]
     {
         assert!(matches!(nobody, Err(Error::NoUser(_))), "{nobody:?}");
     }
@@ -100,16 +100,16 @@ async fn groups_come_strongest_first_and_go_with_their_members() {
     }
     let groups = vec!["weak".into(), "middle".into(), "strong".into()];
     users.add(NewUser { groups, ..new("ada") }, NOW).await.expect("added");
-    users.join("ada", "also-weak").await.expect("joined");
-    users.join("ada", "also-weak").await.expect("once more is no harm");
+    users.join("ada", "also-weak", NOW).await.expect("joined");
+    users.join("ada", "also-weak", NOW).await.expect("once more is no harm");
     let of_ada = async || users.show("ada").await.expect("found").groups;
     assert_eq!(of_ada().await, ["strong", "middle", "also-weak", "weak"]);
     users.put_group(group("middle", Some(0)), NOW).await.expect("changed");
-    users.leave("ada", "weak").await.expect("left");
+    users.leave("ada", "weak", NOW).await.expect("left");
     assert_eq!(of_ada().await, ["middle", "strong", "also-weak"]);
-    users.delete_group("strong").await.expect("deleted");
+    users.delete_group("strong", NOW).await.expect("deleted");
     assert_eq!(of_ada().await, ["middle", "also-weak"]);
-    assert!(matches!(users.delete_group("strong").await, Err(Error::NoGroup(_))));
+    assert!(matches!(users.delete_group("strong", NOW).await, Err(Error::NoGroup(_))));
     for name in ["", "a\nb", &"x".repeat(129)] {
         assert!(matches!(users.put_group(group(name, None), NOW).await, Err(Error::GroupName(_))), "{name:?}");
     }
@@ -254,6 +254,6 @@ async fn groups_have_their_limits() {
     filled.await.expect("filled");
     users.put_group(group("g7", Some(1)), NOW).await.expect("changed");
     assert!(matches!(users.put_group(group("more", None), NOW).await, Err(Error::TooManyGroups)));
-    users.join("ada", "g7").await.expect("is in it");
-    assert!(matches!(users.join("ada", "g100").await, Err(Error::InTooManyGroups)));
+    users.join("ada", "g7", NOW).await.expect("is in it");
+    assert!(matches!(users.join("ada", "g100", NOW).await, Err(Error::InTooManyGroups)));
 }

@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::crypto::{octets, uuid};
-use crate::database::{self, Database};
+use crate::database::{self, Database, Transaction};
 use crate::secret::Secret;
 use crate::user_pool::directory::StoredUsers;
+use crate::user_pool::events::event::{Event, Kind, Response, Visit};
+use crate::user_pool::events::event_rows::EventRows;
 use crate::user_pool::issued::Issued;
 use crate::user_pool::oauth::grant::rates::Rates;
 use crate::user_pool::oauth::grant::record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed, Refused, Revoked};
@@ -44,7 +46,23 @@ struct Rows {
     families: Families,
     sessions: SessionRows,
     issued: Issued,
+    events: EventRows,
     rates: Rates,
+}
+
+impl Rows {
+    /// Ends a family of which two parties seem to have tokens, and tells the sign-in log.
+    fn end_reused(
+        &self,
+        on: &mut Transaction<'_>,
+        (family, grant): (&str, &Grant),
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<(), database::Error> {
+        self.issued.end_family(on, family, now)?;
+        let visit = Visit { seen, client: Some(grant.client_id.clone()) };
+        self.events.record(on, &Event::new(Some(&grant.subject), (Kind::TokenReuse, Response::Fail), visit, now))
+    }
 }
 
 /// A refresh token that was read and not used up.
@@ -78,7 +96,8 @@ impl StoredGrants {
             codes: Codes { pool: Arc::clone(&pool) },
             families: Families { pool: Arc::clone(&pool) },
             sessions: SessionRows::new(Arc::clone(&pool)),
-            issued: Issued::new(pool),
+            issued: Issued::new(Arc::clone(&pool)),
+            events: EventRows { pool },
             rates,
         };
         Self { database: Arc::clone(&stored.database), lifetimes, rows }
@@ -125,7 +144,7 @@ impl StoredGrants {
         let redeemed = self.database.write(move |on| {
             let Some(code) = rows.codes.find(on, &hash)? else { return Ok(Err(Refused::Invalid)) };
             if let Some(family) = &code.family {
-                rows.issued.end_family(on, family, now)?;
+                rows.end_reused(on, (family, &code.pending.grant), seen, now)?;
                 return Ok(Err(Refused::Reused));
             }
             if code.has_expired(now) {
@@ -184,7 +203,7 @@ impl StoredGrants {
             let family = rows.families.find(on, &token, now)?.filter(|family| !family.is_over(refresh, now));
             let Some(family) = family else { return Ok(Err(Refused::Invalid)) };
             if family.standing == Standing::Used {
-                rows.issued.end_family(on, &family.id, now)?;
+                rows.end_reused(on, (&family.id, &family.grant), seen, now)?;
                 return Ok(Err(Refused::Reused));
             }
             if let Err(refused) = rows.rates.count(&family.grant, now) {

@@ -10,6 +10,7 @@ use crate::user_pool::credential::hasher::{Hashing, costs};
 use crate::user_pool::credential::password::{tests::cheap, verify};
 use crate::user_pool::credential::policy::BreachedAtSignIn;
 use crate::user_pool::directory::user::User;
+
 use crate::user_pool::management::{Management, NewUser};
 use crate::user_pool::passwords::FirstPassword;
 use crate::user_pool::passwords::after::After;
@@ -31,7 +32,17 @@ pub(crate) async fn set(users: &Management, who: &str, password: &str, now: Time
     let (records, subject) = (stored.records, user.subject);
     let (before, after) = (user.status, user.status.given_password().expect("a password"));
     let (epoch, lasting) = (user.epoch, Lasting::Permanent);
-    let new = NewPassword { records, subject, hash: cheap(password), lasting, history: 0, epoch, before, after };
+    let new = NewPassword {
+        records,
+        subject,
+        hash: cheap(password),
+        lasting,
+        history: 0,
+        epoch,
+        before,
+        after,
+        actor: Actor::User,
+    };
     let set = stored.database.write(move |on| new.set(on, now)).await.expect("written");
     set.expect("nothing has changed");
 }

@@ -56,7 +56,7 @@ impl Browser<'_> {
         self.post(routes::STEP, &[("request", &page.hidden()), ("code", code)]).await
     }
 
-    async fn press(&mut self, page: &Answer, value: &str) -> Answer {
+    pub(super) async fn press(&mut self, page: &Answer, value: &str) -> Answer {
         self.post(routes::STEP, &[("request", &page.hidden()), ("instead", value), ("code", "")]).await
     }
 }

@@ -121,7 +121,7 @@ async fn a_user_of_the_database_signs_in_and_has_the_claims_of_the_attributes() 
     let userinfo = stored.fixture.userinfo(text(&tokens["access_token"])).await.json();
     assert_eq!((&userinfo["sub"], &userinfo["groups"]), (&json!(grace.subject), &json!(["ops"])));
     // What changes is in the next tokens.
-    stored.users.leave("grace", "ops").await.expect("left");
+    stored.users.leave("grace", "ops", START).await.expect("left");
     let next = stored.fixture.refresh(text(&tokens["refresh_token"])).await.json();
     assert!(payload(&next["id_token"]).get("groups").is_none());
 }

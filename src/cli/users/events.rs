@@ -1,0 +1,94 @@
+//! `users events`: the sign-in log.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::cli::users::opened;
+use crate::cli::users::output::{pretty, shown, table};
+use crate::cli::users::stored::Of;
+use crate::user_pool::events::event::{Challenge, Event, Reason};
+
+/// Shows what users have done: sign-ins, also those that failed, sign-ups, and what concerns passwords and second factors. The newest first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Events {
+    #[command(flatten)]
+    of: Of,
+    /// The user name, or the `sub`. Without it: everybody.
+    user: Option<String>,
+    /// Only attempts with names that nobody has. The names are not kept.
+    #[arg(long, conflicts_with = "user")]
+    unknown: bool,
+    /// How many.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    limit: i64,
+}
+
+impl Events {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        opened::run(&self.of, async |pool| {
+            let events = match &self.user {
+                Some(user) => {
+                    pool.users.note("user.events", Some(user), pool.now).await?;
+                    pool.users.events(user, self.limit).await?
+                }
+                None if self.unknown => pool.users.events_of_nobody(self.limit).await?,
+                None => {
+                    pool.users.note("user.events", None, pool.now).await?;
+                    pool.users.events_of_all(self.limit).await?
+                }
+            };
+            Ok((text(&events, self.of.json), ExitCode::SUCCESS))
+        })
+    }
+}
+
+/// One line for each event.
+fn text(events: &[Event], as_json: bool) -> String {
+    if as_json {
+        return pretty(&events.iter().map(value).collect());
+    }
+    let mut rows = vec![["AT", "EVENT", "OUTCOME", "USER", "ADDRESS", "CLIENT", "BROWSER"].map(str::to_owned)];
+    rows.extend(events.iter().map(|event| {
+        let client = event.visit.client.as_deref().unwrap_or_default();
+        [
+            event.at.to_text(),
+            event.kind.as_str().to_owned(),
+            outcome(event),
+            if event.subject.is_empty() { "(nobody)".to_owned() } else { event.subject.clone() },
+            event.visit.seen.address.clone(),
+            shown(client),
+            shown(&event.visit.seen.agent),
+        ]
+    }));
+    table(&rows)
+}
+
+/// `Fail: Password right, Mfa wrong`.
+fn outcome(event: &Event) -> String {
+    let one = |(challenge, is_right): &(Challenge, bool)| {
+        format!("{} {}", challenge.as_str(), if *is_right { "right" } else { "wrong" })
+    };
+    let mut why: Vec<String> = event.challenges.iter().map(one).collect();
+    why.extend(event.reason.map(|reason| reason.as_str().to_owned()));
+    let response = event.response.as_str();
+    if why.is_empty() { response.to_owned() } else { format!("{response}: {}", why.join(", ")) }
+}
+
+/// As a JSON object, with the names of pool §11.7 where it has one.
+pub(super) fn value(event: &Event) -> Value {
+    let one = |(name, is_right): &(Challenge, bool)| json!({"name": name.as_str(), "response": if *is_right { "Success" } else { "Failure" }});
+    let challenges: Vec<Value> = event.challenges.iter().map(one).collect();
+    json!({
+        "id": event.id,
+        "sub": Some(&event.subject).filter(|subject| !subject.is_empty()),
+        "type": event.kind.as_str(),
+        "response": event.response.as_str(),
+        "challenges": challenges,
+        "reason": event.reason.map(Reason::as_str),
+        "client_id": event.visit.client,
+        "address": event.visit.seen.address,
+        "agent": event.visit.seen.agent,
+        "at": event.at.to_text(),
+    })
+}
