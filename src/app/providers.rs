@@ -30,7 +30,7 @@ use crate::user_pool::endings::reader::EndingReader;
 use crate::user_pool::keys::tending::StoredKeys;
 use crate::user_pool::keys::{KeyRing, Keys};
 use crate::user_pool::settings::{ClientSettings, Pkce, Settings as PoolSettings, Store};
-use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool, background};
+use crate::user_pool::{InProcess, MIGRATIONS, Records, StoredUsers, UserPool, background, restored};
 
 /// How long a client may take to answer to a logout token.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -159,6 +159,9 @@ fn stored(store: &Store, pool: &Arc<str>, process: &Process) -> Result<StoredUse
         Database::open(&path, MIGRATIONS, process.others, process.clock.now()).map(Arc::new)
     });
     let opened = opened.and_then(|database| database.unlock(&store.vault).map(|()| database));
+    let opened = opened.and_then(|database| {
+        restored::settle(&database, process.clock.now()).map(|()| database).map_err(OpenError::Unreadable)
+    });
     let database = opened.map_err(|source| Error::Store { pool: pool.to_string(), source: Box::new(source) })?;
     Ok(StoredUsers { database, records: Records { pool: Arc::clone(pool) } })
 }

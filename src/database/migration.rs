@@ -32,6 +32,10 @@ CREATE TABLE IF NOT EXISTS sealed_probe (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     sealed BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS copy_mark (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    made_at INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Applies the steps that the database has not had. Version 1 is the first of `migrations`. Either all of them are applied, or none.

@@ -21,6 +21,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::{Connection, TransactionBehavior};
+
 use crate::clock::Timestamp;
 
 pub(crate) use commits::Commits;
@@ -132,6 +134,41 @@ impl Database {
         work(&mut Transaction::new(&connection))
     }
 
+    /// The same as [`write`](Self::write), for who cannot wait for a future. Blocks, on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or why it could not run or commit.
+    pub(crate) fn write_blocking<T>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = self.another()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&mut Transaction::new(&transaction))?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    /// Empties the write-ahead log, which keeps what was deleted until it is written over. Blocks: it waits up to five seconds for those who read.
+    /// `false`: somebody read for longer, so the log is as it was.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub(crate) fn empty_log(&self) -> Result<bool, Error> {
+        let is_busy: i64 = self.another()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+        Ok(is_busy == 0)
+    }
+
+    /// Another connection that writes.
+    fn another(&self) -> Result<Connection, Error> {
+        opening::writing(&self.path).map_err(|error| match error {
+            OpenError::Sqlite { source, .. } => Error::Failed(source),
+            _ => Error::Closed,
+        })
+    }
+
     /// Tells of commits from now on, also of other processes. Blocks.
     ///
     /// # Errors
@@ -146,9 +183,9 @@ impl Database {
     /// # Errors
     ///
     /// [`Error::Backup`] if the file exists or cannot be written.
-    pub(crate) async fn back_up(&self, to: &Path) -> Result<(), Error> {
+    pub(crate) async fn back_up(&self, to: &Path, now: Timestamp) -> Result<(), Error> {
         let to = to.to_owned();
-        self.readers.with(move |connection| backup::write(connection, &to)).await
+        self.readers.with(move |connection| backup::write(connection, &to, now)).await
     }
 }
 

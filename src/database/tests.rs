@@ -311,10 +311,10 @@ async fn a_copy_is_written_while_the_database_is_in_use() {
     let database = open(&directory);
     database.write(add(1, "one")).await.expect("written");
     let copy = directory.join("copy.db");
-    let (copied, written) = tokio::join!(database.back_up(&copy), database.write(add(2, "two")));
+    let (copied, written) = tokio::join!(database.back_up(&copy, NOW), database.write(add(2, "two")));
     copied.expect("copied");
     written.expect("written");
-    let again = database.back_up(&copy).await;
+    let again = database.back_up(&copy, NOW).await;
     assert!(matches!(again, Err(Error::Backup { .. })), "a copy never replaces a file: {again:?}");
     let wrote = database.read(add(3, "x")).await;
     assert!(wrote.is_err(), "the connection that has copied cannot write");

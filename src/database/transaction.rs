@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
+use crate::clock::Timestamp;
 use crate::database::error::Error;
 use crate::database::value::{Row, Value};
 
@@ -39,6 +40,17 @@ impl<'c> Transaction<'c> {
         let mut rows = self.query(sql, values)?;
         debug_assert!(rows.len() <= 1, "{} rows of a statement for one: {sql}", rows.len());
         Ok(rows.pop())
+    }
+
+    /// When the copy was made that this database was, before anybody served from it. Only once, so that whoever asks can end what must not come back
+    /// to life. `None`: the database is no copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the database fails.
+    pub(crate) fn take_copy_mark(&mut self) -> Result<Option<Timestamp>, Error> {
+        let row = self.query_one("DELETE FROM copy_mark WHERE id = 1 RETURNING made_at", &[])?;
+        row.map(|mut row| row.timestamp(0)).transpose()
     }
 
     /// Runs a statement without rows. Returns how many rows of the table it has inserted, changed or deleted.

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::crypto::aead::{self, Key};
 use crate::database::error::{Error, OpenError};
+use crate::database::transaction::Transaction;
 use crate::secret::Secret;
 
 /// The keys of encrypted columns. The first encrypts, every key can decrypt. Cheap to clone.
@@ -52,6 +53,29 @@ impl Vault {
     pub(crate) fn open(&self, sealed: &[u8], place: &Place<'_>) -> Result<Secret<Vec<u8>>, Error> {
         let opened = aead::open(&self.0, sealed, &place.associated());
         opened.map(Secret::new).map_err(|_| Error::Sealed { table: place.table })
+    }
+
+    /// Encrypts the value of this place again, with the first key. `None`: that is the key it is encrypted with.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(crate) fn reseal(&self, sealed: &[u8], place: &Place<'_>) -> Result<Option<Vec<u8>>, Error> {
+        if aead::open(&self.0[..1], sealed, &place.associated()).is_ok() {
+            return Ok(None);
+        }
+        let opened = self.open(sealed, place)?;
+        Ok(Some(self.seal(opened.expose(), place)))
+    }
+
+    /// From now on, the database opens with the first key alone. To be called when nothing is encrypted with another one any more.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn renew_probe(&self, on: &mut Transaction<'_>) -> Result<(), Error> {
+        let sealed = self.seal(b"", &PROBE);
+        on.execute("UPDATE sealed_probe SET sealed = ?1 WHERE id = 1", &[(&sealed).into()]).map(drop)
     }
 
     /// A keyed hash of a value for its place, for values that are only compared and are too short for a plain hash.

@@ -3,12 +3,19 @@
 //! Each method is one transaction: it has happened as a whole, or not at all. A process that serves the same pool sees it at once, because nothing
 //! of the users is kept in memory.
 
+mod add;
+mod erase;
+mod export;
 mod factors;
 mod groups;
+pub(crate) mod import;
 mod log;
 mod names;
 pub(crate) mod sessions;
 mod users;
+
+pub(crate) use add::NewUser;
+pub(crate) use export::{Everything, group_line, user_line};
 
 pub(crate) use crate::user_pool::directory::filter::Filter;
 pub(crate) use crate::user_pool::directory::group::Group;
@@ -16,4 +23,4 @@ pub(crate) use crate::user_pool::directory::record::Record;
 pub(crate) use crate::user_pool::directory::search::{Cursor, Page};
 #[cfg(test)]
 pub(crate) use users::Error;
-pub(crate) use users::{Management, NewUser};
+pub(crate) use users::Management;

@@ -155,6 +155,8 @@ mod transforms;
 mod trouble;
 /// Requests that the HTTP library does not read.
 mod unread;
+/// The operator's day with the users of a database.
+mod user_operations;
 /// The provider in the same process: a whole login, and other relying parties.
 mod user_pool;
 /// What the application is told, verified by libraries that nobody here wrote.

@@ -3,12 +3,16 @@
 mod audit;
 mod breach_list;
 mod credentials;
+mod erase;
 mod events;
+mod export;
+mod import;
 mod keys;
 mod list;
 mod opened;
 mod output;
 mod password;
+mod rekey;
 mod resend;
 mod stored;
 mod test_message;
@@ -31,7 +35,11 @@ pub(crate) enum Users {
     Hash,
     Audit(audit::Audit),
     BreachList(breach_list::BreachListCommand),
+    Erase(erase::Erase),
     Events(events::Events),
+    Export(export::Export),
+    Import(import::Import),
+    Rekey(rekey::RekeyCommand),
     Resend(resend::Resend),
     TestMessage(test_message::TestMessage),
     #[command(flatten)]
@@ -47,7 +55,11 @@ impl Users {
             }
             Self::Audit(command) => command.run(),
             Self::BreachList(command) => command.run(),
+            Self::Erase(command) => command.run(),
             Self::Events(command) => command.run(),
+            Self::Export(command) => command.run(),
+            Self::Import(command) => command.run(),
+            Self::Rekey(command) => command.run(),
             Self::Resend(command) => command.run(),
             Self::TestMessage(command) => command.run(),
             Self::Stored(command) => command.run(),

@@ -136,7 +136,7 @@ pub(super) fn sessions(sessions: &[StoredSession], as_json: bool) -> String {
     table(&rows)
 }
 
-fn value(user: &Record) -> Value {
+pub(super) fn value(user: &Record) -> Value {
     let attributes: serde_json::Map<String, Value> =
         user.attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     json!({

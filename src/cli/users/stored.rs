@@ -333,7 +333,7 @@ impl Stored {
                 Ok(String::new())
             }
             Self::Backup { out, .. } => {
-                users.back_up(out).await?;
+                users.back_up(out, now).await?;
                 Ok(String::new())
             }
             // They need no users.

@@ -113,6 +113,12 @@ impl Records {
         rows.into_iter().map(|mut row| row.text(0)).collect()
     }
 
+    /// How many users there are.
+    pub(crate) fn count(&self, on: &mut Transaction<'_>) -> Result<u64, Error> {
+        let row = on.query_one("SELECT count(*) FROM users WHERE pool = ?1", &[Value::from(&*self.pool)])?;
+        Ok(row.map_or(Ok(0), |mut row| row.integer(0))?.try_into().unwrap_or(0))
+    }
+
     /// Adds a user, without a password: `passwords` sets that. `false` if the name is taken. Groups are joined by [`join`](Self::join).
     pub(crate) fn add(&self, on: &mut Transaction<'_>, record: &Record, name: &UserName) -> Result<bool, Error> {
         let attributes = record.attributes.to_json();

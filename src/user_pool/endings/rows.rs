@@ -65,6 +65,11 @@ impl EndingRows {
         self.put(on, (subject, ""), before, now)
     }
 
+    /// Ends the sign-ins of everybody that have an `auth_time` before the second `before`.
+    pub(crate) fn end_everybody(&self, on: &mut Transaction<'_>, before: i64, now: Timestamp) -> Result<(), Error> {
+        self.put(on, ("", ""), before, now)
+    }
+
     /// Ends one session of a user, who has signed in at `auth_time`. `false` if the user has ended too many: then all of them have to end.
     pub(crate) fn end_session(
         &self,

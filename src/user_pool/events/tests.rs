@@ -189,3 +189,20 @@ async fn the_audit_says_who_what_and_whom() {
     assert_eq!(after.iter().map(|entry| entry.id).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(all[0].detail.as_deref(), Some("ops"));
 }
+
+#[tokio::test]
+async fn what_a_user_does_alone_is_bounded_in_the_audit() {
+    let (_directory, database) = database("events-audit-bound");
+    let counted = database.write(|on| {
+        for number in 0..1020 {
+            let done = Done { operation: "user.password", subject: Some("ada"), detail: None };
+            audit().record(on, &Actor::User, done, NOW + Duration::from_secs(number))?;
+            let done = Done { operation: "user.show", subject: Some("bob"), detail: None };
+            audit().record(on, &Actor::Command(0), done, NOW)?;
+        }
+        Ok((audit().newest(on, Some("ada"), 5000)?, audit().newest(on, Some("bob"), 5000)?.len()))
+    });
+    let (of_ada, of_bob) = counted.await.expect("counted");
+    assert_eq!((of_ada.len(), of_bob), (1000, 1020));
+    assert_eq!(of_ada[0].at, NOW + Duration::from_secs(1019), "the newest stay");
+}

@@ -37,7 +37,7 @@ impl Management {
         let (users, who) = (self.clone(), who.map(str::to_owned));
         let work = move |on: &mut Transaction<'_>| {
             let user = match &who {
-                Some(who) => users.find_any(on, who)?,
+                Some(who) => users.find_any(on, who)?.ok(),
                 None => None,
             };
             let subject = user.as_ref().map(|user| &*user.subject);
@@ -46,14 +46,24 @@ impl Management {
         Ok(self.stored.database.write(work).await?)
     }
 
-    /// At most `most` events of a user, the newest first.
+    /// At most `most` events of a user, the newest first. `who` may also be the `sub` of a user of the configuration, or of one who was deleted.
     ///
     /// # Errors
     ///
-    /// If there is no such user.
+    /// If there is no such user, and no event of one.
     pub(crate) async fn events(&self, who: &str, most: i64) -> Result<Vec<Event>, Error> {
-        let (subject, rows) = (self.show(who).await?.subject, self.event_rows());
-        Ok(self.stored.database.read(move |on| rows.of_user(on, &subject, most)).await?)
+        let (users, rows, key) = (self.clone(), self.event_rows(), who.to_owned());
+        let (is_user, events) = self
+            .stored
+            .database
+            .read(move |on| {
+                let user = users.find_any(on, &key)?.ok();
+                let declared = users.rules.declared_subject(&key).unwrap_or(&key);
+                let subject = user.as_ref().map_or(declared, |user| &user.subject);
+                Ok((user.is_some(), rows.of_user(on, subject, most)?))
+            })
+            .await?;
+        if is_user || !events.is_empty() { Ok(events) } else { Err(Error::NoUser(who.to_owned())) }
     }
 
     /// The same of everybody.

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::crypto::uuid;
 use crate::database::{self, Transaction};
 use crate::user_pool::directory::filter::Filter;
 use crate::user_pool::directory::record::Record;
@@ -20,7 +19,6 @@ use crate::user_pool::directory::settings::{Alias, Settings};
 use crate::user_pool::directory::status::{Status, WrongState};
 use crate::user_pool::events::audit::{Actor, Done};
 use crate::user_pool::messages::queue;
-use crate::user_pool::passwords::FirstPassword;
 use crate::user_pool::verification::code;
 
 /// Maximum length of the name of a group, in characters.
@@ -34,17 +32,6 @@ pub(crate) struct Management {
     pub(super) takes_aliases: bool,
     /// Who does all this, for the audit.
     pub(super) actor: Actor,
-}
-
-/// A user to be added.
-#[derive(Debug)]
-pub(crate) struct NewUser {
-    pub(crate) username: String,
-    /// `None`: the user cannot sign in until a password is set.
-    pub(crate) password: Option<FirstPassword>,
-    /// Names and values.
-    pub(crate) attributes: Vec<(String, String)>,
-    pub(crate) groups: Vec<String>,
 }
 
 /// Why something was not done.
@@ -146,6 +133,16 @@ impl Management {
         Ok(self.stored.database.read(move |on| records.search(on, &filter, after.as_ref(), limit)).await?)
     }
 
+    /// How many users there are.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn count(&self) -> Result<u64, Error> {
+        let records = self.stored.records.clone();
+        Ok(self.stored.database.read(move |on| records.count(on)).await?)
+    }
+
     /// The user with this `sub`, name or alias.
     ///
     /// # Errors
@@ -154,73 +151,6 @@ impl Management {
     pub(crate) async fn show(&self, who: &str) -> Result<Record, Error> {
         let (users, key) = (self.clone(), who.to_owned());
         self.stored.database.read(move |on| users.find_any(on, &key)).await?
-    }
-
-    /// Adds a user with a new random `sub`. Returns the user.
-    ///
-    /// # Errors
-    ///
-    /// If the name is taken or no name, if an attribute is not valid, or if there is no such group.
-    pub(crate) async fn add(&self, new: NewUser, now: Timestamp) -> Result<Record, Error> {
-        let given = pairs(&new.attributes);
-        let (subject, named) = (uuid::random(), self.rules.name_of_new(&new.username)?);
-        let mut attributes = self.rules.create(given.clone())?;
-        let (username, name, address) = if named.is_address {
-            // What was said of its verification stays.
-            if attributes.get("email") != Some(&named.typed) {
-                attributes = self.rules.create(given.chain([("email", &*named.typed)]))?;
-            }
-            (subject.clone(), UserName::parse(&subject).unwrap_or_else(UserName::nobody), Some(named.name))
-        } else {
-            (named.typed, named.name, None)
-        };
-        let record = Record {
-            subject,
-            username,
-            status: new.password.as_ref().map_or(Status::Confirmed, FirstPassword::status),
-            is_enabled: true,
-            attributes,
-            password_hash: None,
-            password_set_at: None,
-            temporary_until: None,
-            epoch: 0,
-            created_at: now,
-            modified_at: now,
-            groups: Vec::new(),
-        };
-        let (users, records, groups) = (self.clone(), self.stored.records.clone(), new.groups);
-        let (subject, typed, password) = (record.subject.clone(), new.username, new.password);
-        self.decide(("user.add", None, now), move |on| {
-            // Everything that can be refused comes first: what is refused must change nothing.
-            if let Some(group) = records.missing_group(on, &groups)? {
-                return Ok(Err(Error::NoGroup(group)));
-            }
-            if groups.len() as i64 > GROUPS_OF_USER_MAX {
-                return Ok(Err(Error::InTooManyGroups));
-            }
-            if let Err(error) = users.settle_name(on, (typed.trim(), address.as_ref().unwrap_or(&name)))? {
-                return Ok(Err(error));
-            }
-            let aliases = (&Attributes::default(), &record.attributes);
-            if let Err(error) = users.settle_aliases(on, aliases, &record.subject, now)? {
-                return Ok(Err(error));
-            }
-            if !records.add(on, &record, &name)? {
-                return Ok(Err(Error::Taken(typed)));
-            }
-            if let Some(password) = password {
-                password.set(on, &records, &record.subject, now)?;
-            }
-            if let Some(address) = &address {
-                records.name_by_address(on, &record.subject, address)?;
-            }
-            for group in &groups {
-                records.join(on, &record.subject, group)?;
-            }
-            Ok(Ok(Some(record.subject)))
-        })
-        .await?;
-        self.show(&subject).await
     }
 
     /// Sets attributes; an empty value removes one.
@@ -356,8 +286,8 @@ impl Management {
     /// # Errors
     ///
     /// If the file exists or cannot be written.
-    pub(crate) async fn back_up(&self, to: &Path) -> Result<(), Error> {
-        Ok(self.stored.database.back_up(to).await?)
+    pub(crate) async fn back_up(&self, to: &Path, now: Timestamp) -> Result<(), Error> {
+        Ok(self.stored.database.back_up(to, now).await?)
     }
 
     pub(super) async fn change(
@@ -397,7 +327,7 @@ impl Management {
     }
 }
 
-fn pairs(changes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
+pub(super) fn pairs(changes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
     changes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 

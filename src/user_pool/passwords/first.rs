@@ -49,6 +49,11 @@ impl FirstPassword {
         Ok(Self { hash, lasting: Lasting::Permanent, foreign_cost })
     }
 
+    /// The same, good only until then, to be changed at the first sign-in.
+    pub(crate) fn until(self, until: Timestamp) -> Self {
+        Self { lasting: Lasting::Until(until), ..self }
+    }
+
     /// One that was hashed at the lowest cost.
     #[cfg(test)]
     pub(crate) fn cheap(password: &str) -> Self {

@@ -13,6 +13,7 @@ mod mfa;
 mod oauth_endpoints;
 mod pushed;
 mod resources;
+mod restore;
 mod self_service;
 mod set_up;
 mod sign_in;

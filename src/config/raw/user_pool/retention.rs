@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use crate::config::raw::value::Period;
 
-/// How long the database of a pool keeps what has happened. Older rows are deleted every hour.
+/// How long the database of a pool keeps what has happened. Older rows are deleted every ten minutes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
-    /// The sign-in log: what users have done, and attempts to sign in as them. From a day to two years. At most 1,000 events of a user are kept, and 200
-    /// attempts that failed.
+    /// The sign-in log: what users have done, and attempts to sign in as them. From a day to two years. At most 1,000 events of a user are kept, and
+    /// 200 that anybody can cause.
     #[serde(default = "events")]
     pub(crate) events: Period,
     /// The audit: what administrators and users have changed. From a day to ten years.

@@ -5,7 +5,7 @@ use crate::config::tests::{Directory as Temporary, temporary_directory};
 use crate::database::{Database, Others};
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::settings::Usernames;
-use crate::user_pool::management::Group;
+use crate::user_pool::management::{Group, NewUser};
 use crate::user_pool::passwords::tests::{first, set};
 use crate::user_pool::{MIGRATIONS, Records};
 

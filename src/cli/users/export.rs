@@ -1,0 +1,105 @@
+//! `users export`: what is known of one user, and all users for another pool.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::cli::progress::{Progress, Unit};
+use crate::cli::users::opened::{self, Opened};
+use crate::cli::users::output::{pretty, value};
+use crate::cli::users::stored::Of;
+use crate::cli::users::{audit, events};
+use crate::user_pool::management::{Cursor, Everything, Filter, Management, group_line, user_line};
+
+/// Users that are read from the database at a time.
+const AT_A_TIME: usize = 500;
+
+/// Prints everything that the pool knows of a user as JSON, without secrets, to give it to the user. Or writes all users to a file, for `import`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    of: Of,
+    /// The user name, or the `sub`.
+    #[arg(required_unless_present = "all")]
+    user: Option<String>,
+    /// All groups and users, a line of JSON for each, with the hashes of the passwords. Second factors are not in it.
+    #[arg(long, conflicts_with = "user", requires = "out")]
+    all: bool,
+    /// The file to create. It must not exist. Only its owner can read it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Export {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        opened::run(&self.of, async |pool| {
+            let text = match (&self.user, &self.out) {
+                (None, Some(out)) => all(&pool, out, self.of.json).await?,
+                (Some(user), out) => {
+                    let text = pretty(&everything(&pool.users.export(user, pool.now).await?));
+                    match out {
+                        Some(out) => create(out)?.write_all(text.as_bytes()).map(|()| String::new())?,
+                        None => text,
+                    }
+                }
+                (None, None) => String::new(),
+            };
+            Ok((text, ExitCode::SUCCESS))
+        })
+    }
+}
+
+/// As a JSON object.
+fn everything(all: &Everything) -> Value {
+    let mut object = all.rows.clone();
+    object.insert("user".to_owned(), value(&all.user));
+    object.insert("events".to_owned(), all.events.iter().map(events::value).collect());
+    object.insert("audit".to_owned(), all.audit.iter().map(audit::value).collect());
+    object.into()
+}
+
+/// Writes everybody, a page at a time.
+async fn all(pool: &Opened<'_>, out: &Path, is_json: bool) -> anyhow::Result<String> {
+    let Opened { users, now, .. } = pool;
+    users.note("users.export", None, *now).await?;
+    let mut file = BufWriter::new(create(out)?);
+    let mut progress = Progress::new("Writing", Unit::Items, users.count().await?, is_json);
+    let groups = users.groups().await?;
+    for group in &groups {
+        writeln!(file, "{}", group_line(group))?;
+    }
+    let written = write_users(users, &mut file, &mut progress).await?;
+    let file = file.into_inner().with_context(|| format!("`{}` cannot be written", out.display()))?;
+    file.sync_all()?;
+    drop(progress);
+    Ok(match is_json {
+        true => pretty(&json!({"users": written, "groups": groups.len()})),
+        false => format!("{written} users and {} groups are in {}\n", groups.len(), out.display()),
+    })
+}
+
+async fn write_users(users: &Management, file: &mut BufWriter<File>, progress: &mut Progress) -> anyhow::Result<usize> {
+    let (mut written, mut after): (usize, Option<Cursor>) = (0, None);
+    loop {
+        let page = users.search(Filter::parse("")?, after, AT_A_TIME).await?;
+        for user in &page.users {
+            writeln!(file, "{}", user_line(user))?;
+        }
+        written += page.users.len();
+        progress.add(page.users.len() as u64);
+        after = page.next;
+        if after.is_none() {
+            return Ok(written);
+        }
+    }
+}
+
+fn create(out: &Path) -> anyhow::Result<File> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
+    created.with_context(|| format!("`{}` cannot be created", out.display()))
+}
