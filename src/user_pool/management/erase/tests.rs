@@ -45,7 +45,7 @@ fn fill(subject: &str) -> Vec<String> {
 
 async fn add(users: &Management, name: &str) -> Record {
     let attributes = vec![("email".into(), format!("{name}@example.com")), ("name".into(), name.to_owned())];
-    let password = Some(FirstPassword::cheap("first compiler"));
+    let password = Some(FirstPassword::cheap(name));
     users.add(NewUser { username: name.to_owned(), password, attributes, groups: vec![] }, NOW).await.expect("added")
 }
 

@@ -33,15 +33,15 @@ async fn everything_of_a_user_is_told_but_secrets() {
     let subject = ada.subject.clone();
     let filled = users.stored().database.write(move |on| {
         for sql in [
-            "INSERT INTO sso VALUES ('people', 's1', x'05', '@', 'secret-print', 9, 'pwd', '[\"wiki\"]', '192.0.2.1', 'Browser/1', 9, 9, 99)",
-            "INSERT INTO families VALUES ('people', 'f1', x'07', x'08', NULL, NULL, NULL, '@', 'wiki', 's1', 'secret-print', 'openid', 0, NULL, \
+            "INSERT INTO sso VALUES ('people', 's1', x'05', '#', 'secret-print', 9, 'pwd', '[\"wiki\"]', '192.0.2.1', 'Browser/1', 9, 9, 99)",
+            "INSERT INTO families VALUES ('people', 'f1', x'07', x'08', NULL, NULL, NULL, '#', 'wiki', 's1', 'secret-print', 'openid', 0, NULL, \
              9, 'pwd', NULL, '192.0.2.1', 'Browser/1', 9, 9, 99, 99, NULL)",
-            "INSERT INTO factors VALUES ('people', '@', 'totp', x'03', 0, 1, 9)",
-            "INSERT INTO recovery_codes VALUES ('people', '@', x'04')",
-            "INSERT INTO codes VALUES ('people', '@', 'email', 'email', 'secret-id', x'01', 0, 'new@example.com', 9)",
-            "INSERT INTO outbox VALUES ('people', 'm1', '@', 'reset', 'email', NULL, x'02', 1, 9, 9, 9, NULL, NULL)",
+            "INSERT INTO factors VALUES ('people', '#', 'totp', x'03', 0, 1, 9)",
+            "INSERT INTO recovery_codes VALUES ('people', '#', x'04')",
+            "INSERT INTO codes VALUES ('people', '#', 'email', 'email', 'secret-id', x'01', 0, 'new@example.com', 9)",
+            "INSERT INTO outbox VALUES ('people', 'm1', '#', 'reset', 'email', NULL, x'02', 1, 9, 9, 9, NULL, NULL)",
         ] {
-            on.execute(&sql.replace('@', &subject), &[])?;
+            on.execute(&sql.replace('#', &subject), &[])?;
         }
         Ok(())
     });
