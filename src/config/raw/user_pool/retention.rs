@@ -11,8 +11,8 @@ use crate::config::raw::value::Period;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
-    /// The sign-in log: what users have done, and attempts to sign in as them. From a day to two years. At most 1,000 events of a user are kept, and
-    /// 200 that anybody can cause.
+    /// The sign-in log: what users have done, and attempts to sign in as them. From a day to two years. Of a user, 1,000 events are kept, and 200 more
+    /// that anybody can cause.
     #[serde(default = "events")]
     pub(crate) events: Period,
     /// The audit: what administrators and users have changed. From a day to ten years.
