@@ -55,7 +55,7 @@ impl EventRows {
         on.execute(sql, &values)?;
         let most = if by_anybody { BY_ANYBODY_MAX } else { OF_A_USER_MAX };
         let sql = "DELETE FROM events WHERE pool = ?1 AND id IN (SELECT id FROM events \
-                   WHERE pool = ?1 AND sub = ?2 AND by_anybody = ?3 ORDER BY at DESC LIMIT 10 OFFSET ?4)";
+                   WHERE pool = ?1 AND sub = ?2 AND by_anybody = ?3 ORDER BY at DESC, seq DESC LIMIT 10 OFFSET ?4)";
         on.execute(sql, &[values[0], values[2], values[5], most.into()]).map(drop)
     }
 
@@ -68,14 +68,14 @@ impl EventRows {
 
     /// At most `most` events of a user, or with an empty `subject`, of names that nobody has. The newest first.
     pub(crate) fn of_user(&self, on: &mut Transaction<'_>, subject: &str, most: i64) -> Result<Vec<Event>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE pool = ?1 AND sub = ?2 ORDER BY at DESC, id LIMIT ?3");
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE pool = ?1 AND sub = ?2 ORDER BY at DESC, seq DESC LIMIT ?3");
         let rows = on.query(&sql, &[Value::from(&*self.pool), subject.into(), most.into()])?;
         rows.into_iter().map(read).collect()
     }
 
     /// At most `most` events of everybody. The newest first.
     pub(crate) fn newest(&self, on: &mut Transaction<'_>, most: i64) -> Result<Vec<Event>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE pool = ?1 ORDER BY at DESC, id LIMIT ?2");
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE pool = ?1 ORDER BY at DESC, seq DESC LIMIT ?2");
         let rows = on.query(&sql, &[Value::from(&*self.pool), most.into()])?;
         rows.into_iter().map(read).collect()
     }
@@ -102,7 +102,7 @@ impl EventRows {
     /// Deletes some of the oldest events that anybody can cause, if there are more than `most` of them.
     pub(super) fn sweep_excess(&self, on: &mut Transaction<'_>, most: i64) -> Result<usize, Error> {
         let sql = "DELETE FROM events WHERE pool = ?1 AND id IN (SELECT id FROM events \
-                   WHERE pool = ?1 AND by_anybody = 1 ORDER BY at DESC LIMIT ?2 OFFSET ?3)";
+                   WHERE pool = ?1 AND by_anybody = 1 ORDER BY at DESC, seq DESC LIMIT ?2 OFFSET ?3)";
         on.execute(sql, &[Value::from(&*self.pool), SWEPT_AT_A_TIME.into(), most.into()])
     }
 }

@@ -53,8 +53,10 @@ async fn events_are_read_as_they_were_written_the_newest_first() {
     let (_directory, database) = database("events-rows");
     let first = event("ada", Response::Pass, NOW);
     let second = event("ada", Response::Fail, NOW + DAY).because(Reason::TooMany);
-    record(&database, vec![first.clone(), event("bob", Response::InProgress, NOW), second.clone()]).await;
-    assert_eq!(of(&database, "ada").await, [second, first]);
+    let third = event("ada", Response::Pass, NOW + DAY);
+    let all = vec![first.clone(), event("bob", Response::InProgress, NOW), second.clone(), third.clone()];
+    record(&database, all).await;
+    assert_eq!(of(&database, "ada").await, [third, second, first], "also of those of the same moment");
 }
 
 #[tokio::test]

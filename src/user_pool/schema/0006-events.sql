@@ -17,6 +17,8 @@ CREATE INDEX endings_by_time ON endings (pool, at);
 
 -- What users have done: the sign-in log (pool §11.7).
 CREATE TABLE events (
+    -- The order in which they were written, for those of the same moment.
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
     pool TEXT NOT NULL,
     id TEXT NOT NULL,
     -- Empty: a name that nobody has. The name is not kept.
@@ -35,7 +37,7 @@ CREATE TABLE events (
     address TEXT NOT NULL,
     agent TEXT NOT NULL,
     at INTEGER NOT NULL,
-    PRIMARY KEY (pool, id)
+    UNIQUE (pool, id)
 ) STRICT;
 
 CREATE INDEX events_by_user ON events (pool, sub, by_anybody, at);
