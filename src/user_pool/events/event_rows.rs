@@ -68,7 +68,8 @@ impl EventRows {
 
     /// At most `most` events of a user, or with an empty `subject`, of names that nobody has. The newest first.
     pub(crate) fn of_user(&self, on: &mut Transaction<'_>, subject: &str, most: i64) -> Result<Vec<Event>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE pool = ?1 AND sub = ?2 ORDER BY at DESC, seq DESC LIMIT ?3");
+        let sql =
+            format!("SELECT {COLUMNS} FROM events WHERE pool = ?1 AND sub = ?2 ORDER BY at DESC, seq DESC LIMIT ?3");
         let rows = on.query(&sql, &[Value::from(&*self.pool), subject.into(), most.into()])?;
         rows.into_iter().map(read).collect()
     }

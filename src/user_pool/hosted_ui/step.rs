@@ -199,7 +199,7 @@ impl HostedUi {
         }
         match page.kind.clone() {
             Kind::Challenge(asked) => self.answer_challenge(headers, form, page, asked, client).await,
-            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed).await,
+            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
             Kind::RecoveryCodes { set_up_at, .. }
                 if self.sign_in.leave_codes(&page.under_way, Timestamp::from_millis(set_up_at)).await? =>
             {

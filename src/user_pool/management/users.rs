@@ -13,7 +13,7 @@ use crate::user_pool::factors;
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::attribute::{Attributes, Fault};
 use crate::user_pool::directory::group::{GROUPS_MAX, GROUPS_OF_USER_MAX};
-use crate::user_pool::directory::name::{NEW_NAME_MAX, UserName};
+use crate::user_pool::directory::name::NEW_NAME_MAX;
 use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::settings::{Alias, Settings};
 use crate::user_pool::directory::status::{Status, WrongState};

@@ -1,5 +1,7 @@
 //! Sets up one-time passwords of an app: a picture to scan, the same as text, and a code that shows that the app has it.
 
+use std::net::IpAddr;
+
 use http::HeaderMap;
 use qrcode::{Color, EcLevel, QrCode};
 
@@ -59,6 +61,7 @@ impl HostedUi {
         form: &Form<'_>,
         page: Page,
         seed: &Seed,
+        client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let typed = form.one("code").ok().flatten().unwrap_or_default();
         if typed.trim().is_empty() {
