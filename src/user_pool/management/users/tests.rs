@@ -4,6 +4,7 @@ use super::*;
 use crate::config::tests::{Directory as Temporary, temporary_directory};
 use crate::database::{Database, Others};
 use crate::user_pool::directory::Directory;
+use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::settings::Usernames;
 use crate::user_pool::management::{Group, NewUser};
 use crate::user_pool::passwords::tests::{first, set};

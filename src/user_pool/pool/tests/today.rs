@@ -84,10 +84,10 @@ async fn a_grant_of_a_password_alone_ends_when_the_pool_or_a_group_requires_more
     );
     let admins = Group { name: "admins".into(), description: None, precedence: None };
     stored.users.put_group(admins, START).await.expect("added");
-    stored.users.join("grace", "admins").await.expect("joined");
+    stored.users.join("grace", "admins", START).await.expect("joined");
     grace.is_not_enough(&stored.fixture).await;
     assert_eq!(alice.refresh(&stored.fixture).await.status(), StatusCode::OK, "not in the group");
-    stored.users.leave("grace", "admins").await.expect("left");
+    stored.users.leave("grace", "admins", START).await.expect("left");
     assert_eq!(grace.refresh(&stored.fixture).await.status(), StatusCode::OK, "nothing was used up");
     // A factor that nobody can set up here is asked for as well: a sign-in would let nobody in.
     let none = stored.reconfigured(|settings| {

@@ -124,7 +124,7 @@ async fn a_name_of_the_configuration_leads_to_no_user_of_the_database() {
             users.delete(name, NOW).await,
             users.set_enabled(name, false, NOW).await,
             set_one(&users, name, "name", "Eve").await,
-            users.join(name, "ops").await,
+            users.join(name, "ops", NOW).await,
         ] {
             assert!(matches!(refused, Err(Error::Declared(_))), "{name}: {refused:?}");
         }
