@@ -1,6 +1,6 @@
 //! The headers of Vestibule's own answers. They forbid caching, framing, content sniffing and scripts.
 //!
-//! No page has a script. The only stylesheet is inside the page and is allowed by its hash. A logo is inside the page too. So a
+//! No page has a script, except those that ask for a passkey: one file, whose address their policy names. The only stylesheet is inside the page and is allowed by its hash. A logo is inside the page too. So a
 //! page needs no second request and no `unsafe-inline`. Nothing is stored, so `Vary: Accept-Language` is not needed.
 
 use http::{HeaderMap, HeaderValue, header};

@@ -18,6 +18,9 @@ pub(crate) mod site;
 pub(crate) mod text;
 pub(crate) mod translation;
 
+/// The script of the pages with passkeys. No other page has one.
+pub(crate) const PASSKEY_SCRIPT: &str = include_str!("passkey.js");
+
 pub(crate) use language::Language;
 pub(crate) use sentence::Sentence;
 pub(crate) use site::{Pages, View};

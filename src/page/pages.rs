@@ -121,6 +121,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) alert: Option<Sentence>,
     /// Other ways: to sign up, or to choose another password.
     pub(crate) links: &'a [Link],
+    /// Where passkeys sign in without a password.
+    pub(crate) passkey: Option<PasskeyForm<'a>>,
 }
 
 impl SignIn<'_> {
@@ -150,6 +152,8 @@ pub(crate) struct Account<'a> {
     pub(crate) user: &'a str,
     /// Names and addresses.
     pub(crate) applications: &'a [(String, String)],
+    /// The path of the page that adds a passkey, where there are passkeys.
+    pub(crate) add_passkey: Option<&'a str>,
     /// The path that the form is sent to.
     pub(crate) action: &'a str,
     /// The hidden value.
@@ -255,8 +259,10 @@ impl Demo<'_> {
 }
 
 mod mfa;
+mod passkey;
 
 pub(crate) use mfa::{Code, CodeKind, Picture, RecoveryCodes, SetUpTotp};
+pub(crate) use passkey::{ChooseFactor, Passkey, PasskeyForm};
 
 #[cfg(test)]
 mod tests;

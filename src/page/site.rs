@@ -167,7 +167,7 @@ impl<'p> View<'p> {
         form_action: &str,
         frames: Frames,
     ) -> WholeResponse {
-        let policy = self.policy(form_action, frames, false);
+        let policy = self.policy(form_action, frames, false, None);
         self.respond_by(policy, status, page, frames)
     }
 
@@ -179,16 +179,30 @@ impl<'p> View<'p> {
         form_action: &str,
         frames: Frames,
     ) -> WholeResponse {
-        let policy = self.policy(form_action, frames, true);
+        let policy = self.policy(form_action, frames, true, None);
         self.respond_by(policy, status, page, frames)
     }
 
+    /// The same, for a page that has a script, and that nobody may show in a frame.
+    pub(crate) fn respond_with_script(
+        self,
+        status: StatusCode,
+        page: &impl Template,
+        form_action: &str,
+        script: &str,
+    ) -> WholeResponse {
+        let policy = self.policy(form_action, Frames::Nobody, false, Some(script));
+        self.respond_by(policy, status, page, Frames::Nobody)
+    }
+
     /// `Content-Security-Policy` of a page: no scripts, no frames, and no requests except forms that are sent to `form_action`.
-    fn policy(self, form_action: &str, frames: Frames, has_logos: bool) -> HeaderValue {
+    /// `script` is the address of the one script that it may load.
+    fn policy(self, form_action: &str, frames: Frames, has_logos: bool, script: Option<&str>) -> HeaderValue {
         let (styles, ancestors) = (&self.style.source, frames.ancestors());
         let images = if self.pages.has_logo || has_logos { " img-src data:;" } else { "" };
+        let script = script.map(|script| format!(" script-src {script};")).unwrap_or_default();
         let policy = format!(
-            "default-src 'none'; {styles}{images} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
+            "default-src 'none'; {styles}{images}{script} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
         );
         // A source list contains only keywords and parsed origins, which are ASCII.
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))

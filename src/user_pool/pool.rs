@@ -12,6 +12,7 @@ use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
+use crate::user_pool::credential::webauthn::RelyingParty;
 use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::endings::reader::EndingReader;
 use crate::user_pool::events::log::EventLog;
@@ -84,6 +85,7 @@ impl UserPool {
             database: Arc::clone(&stored.database),
             factors: Factors::new(Arc::clone(&settings.name), store.vault.clone()),
             settings: settings.mfa.clone(),
+            relying_party: relying_party(&settings),
         });
         let events = EventLog::new(stored.is_some().then(|| Arc::clone(&memory.events)), clock.clone());
         let service = SelfService::new(&settings, memory, stored.as_ref(), &events);
@@ -218,6 +220,9 @@ impl UserPool {
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
             Route::StepPage => self.ui.step_page(headers, &form).await,
             Route::StepForm => self.ui.step_form(headers, &form, caller.address()).await,
+            Route::PasskeyForm => self.ui.sign_in_with_passkey(headers, &form, caller.address()).await,
+            Route::AddPasskeyPage => self.ui.add_passkey_page(headers).await,
+            Route::PasskeyScript => Ok(self.ui.passkey_script()),
             Route::ConfirmForm => self.ui.confirm(headers, &form).await,
             Route::SignUpPage => Ok(self.ui.sign_up_page(headers, &form)),
             Route::SignUpForm => self.ui.sign_up(headers, &form, caller.address()).await,
@@ -253,6 +258,15 @@ impl UserPool {
             _ => self.ui.page_error(headers, PageError::Malformed),
         }
     }
+}
+
+/// The pool as a relying party of WebAuthn. `None` if users have no passkeys.
+fn relying_party(settings: &Settings) -> Option<Arc<RelyingParty>> {
+    let host = settings.issuer.host_str()?;
+    let id = settings.mfa.relying_party_id.as_deref().unwrap_or(host);
+    let name = settings.title.as_deref().unwrap_or(host);
+    // `check` says why it is not usable, so a pool that serves has one.
+    settings.mfa.has_passkeys().then(|| RelyingParty::new(id, &settings.issuer, name).ok().map(Arc::new)).flatten()
 }
 
 /// The parameters of the request: from the query for `GET`, from the body for `POST`, never from both.

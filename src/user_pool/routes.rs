@@ -26,6 +26,12 @@ pub(crate) const LOGOUT: &str = "/oauth2/logout";
 pub(crate) const SIGN_IN: &str = "/sign-in";
 /// The pages between the first factor and the session, and the target of their forms.
 pub(crate) const STEP: &str = "/sign-in/step";
+/// The target of the form of the sign-in page that has a passkey.
+pub(crate) const PASSKEY: &str = "/sign-in/passkey";
+/// The page that adds a passkey.
+pub(crate) const ADD_PASSKEY: &str = "/passkeys/add";
+/// The script of the pages with passkeys.
+pub(crate) const PASSKEY_SCRIPT: &str = "/passkeys/script.js";
 /// The target of the form that asks whether to sign out.
 pub(crate) const SIGN_OUT: &str = "/sign-out";
 /// The target of the form that asks whether a program may act as the user.
@@ -65,6 +71,9 @@ pub(crate) enum Route {
     SignInForm,
     StepPage,
     StepForm,
+    PasskeyForm,
+    AddPasskeyPage,
+    PasskeyScript,
     SignOutForm,
     ConfirmForm,
     SignUpPage,
@@ -113,6 +122,9 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         SIGN_IN => either(Route::SignInPage, reads, "GET, HEAD, POST"),
         STEP if posts => Ok(Route::StepForm),
         STEP => either(Route::StepPage, reads, "GET, HEAD, POST"),
+        PASSKEY => either(Route::PasskeyForm, posts, "POST"),
+        ADD_PASSKEY => either(Route::AddPasskeyPage, reads, "GET, HEAD"),
+        PASSKEY_SCRIPT => either(Route::PasskeyScript, reads, "GET, HEAD"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
         CONFIRM => either(Route::ConfirmForm, posts, "POST"),
         SIGN_UP if posts => Ok(Route::SignUpForm),

@@ -13,6 +13,8 @@ use crate::crypto::sealed::{Context, Sealer};
 pub(crate) enum Purpose {
     /// The authorization request in the sign-in form.
     SignIn,
+    /// The question to an authenticator on the sign-in page.
+    Passkey,
     /// A sign-in between the first factor and the session.
     Step,
     /// The return address in the form that asks whether to sign out.
@@ -78,6 +80,7 @@ impl Seal {
     fn context(&self, purpose: Purpose) -> Context {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",
+            Purpose::Passkey => "passkey",
             Purpose::Step => "step",
             Purpose::SignOut => "sign-out",
             Purpose::Confirmation => "confirmation",

@@ -124,6 +124,7 @@ mod room_graph;
 /// Which rule takes a request: conditions, priority, default.
 mod rules;
 /// What the service manager is told.
+mod second_factors;
 mod service_manager;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;

@@ -3,7 +3,7 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, sign-up, two-pools, frame-and-form, websocket, choose; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -13,6 +13,7 @@
 //   other               for `two-pools`: url, username and password of the other
 //   email, choice       for `choose`: an address whose domain chooses a provider, and the title of the other, which has the user
 //   email               for `sign-up`: the address that signs up; the codes that it gets come in on standard input
+//   now                 for `second-factors`: the time of the proxy, in seconds; `other` is a second user
 //   signed_in           text that the application shows to a signed-in user; "Signed in as"
 //   session_cookie      base name of the proxy's session cookie; "__Host-vestibule"
 //   sign_out_path       "/oauth2/sign_out"
@@ -34,6 +35,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { secondFactors } from "./second-factors.mjs";
 
 const [, , scenario, settingsText] = process.argv;
 const settings = {
@@ -441,6 +443,8 @@ const scenarios = {
   },
 };
 scenarios["login-without-javascript"] = scenarios.login;
+scenarios["second-factors"] = (context) =>
+  secondFactors(context, settings, { signIn, clickThrough, expect, expectApplication, pictures });
 
 async function signIn(page, { username = settings.username, password = settings.password } = {}) {
   await expectForm(page);
@@ -508,6 +512,17 @@ async function phonePicture(page, name, width = 390) {
   await picture(page, name);
   await page.setViewportSize({ width: settings.width, height: settings.height });
   expect(overflow <= 0, `${name}: the page is ${overflow} px wider than a phone`);
+}
+
+/** On a desktop and on a phone, light and dark. */
+async function pictures(page, name) {
+  if (!settings.screenshots) return;
+  await picture(page, `${name}.png`);
+  await phonePicture(page, `${name}-phone.png`);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await picture(page, `${name}-dark.png`);
+  await phonePicture(page, `${name}-phone-dark.png`);
+  await page.emulateMedia({ colorScheme: "light" });
 }
 
 const samePlace = (one, other) => new URL(one).href === new URL(other).href;

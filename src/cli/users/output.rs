@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::user_pool::factors::Owned;
+use crate::user_pool::factors::browsers::TrustedBrowser;
 use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
 
@@ -85,10 +86,21 @@ pub(super) fn users(users: &[Record]) -> String {
 pub(super) fn factors(owned: &Owned, as_json: bool) -> String {
     let names: Vec<&str> = owned.factors.iter().map(|factor| factor.name()).collect();
     if as_json {
-        return pretty(&json!({"factors": names, "recovery_codes": owned.recovery_codes}));
+        let browser = |browser: &TrustedBrowser| {
+            json!({
+                "created_at": browser.created_at.to_text(),
+                "used_at": browser.used_at.to_text(),
+                "expires_at": browser.expires_at.to_text(),
+            })
+        };
+        let browsers: Vec<Value> = owned.trusted_browsers.iter().map(browser).collect();
+        return pretty(
+            &json!({"factors": names, "recovery_codes": owned.recovery_codes, "trusted_browsers": browsers}),
+        );
     }
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    format!("{:<22} {names}\n{:<22} {}\n", "factors", "recovery codes", owned.recovery_codes)
+    let (codes, browsers) = (owned.recovery_codes, owned.trusted_browsers.len());
+    format!("{:<22} {names}\n{:<22} {codes}\n{:<22} {browsers}\n", "factors", "recovery codes", "trusted browsers")
 }
 
 /// One line for each group.

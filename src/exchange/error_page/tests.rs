@@ -238,6 +238,8 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `sign_in.user_disabled` | 403 | The password is right, and an administrator has disabled the user |
 | `sign_in.no_code` | 400 | The field for the code of the second factor was empty |
 | `sign_in.wrong_code` | 401 | The code of the second factor is wrong, or was used before |
+| `sign_in.passkey_refused` | 401 | The answer of the authenticator is not right, or was sent before, or the passkey is not known |
+| `sign_in.too_many_passkeys` | 403 | The user has 20 passkeys |
 | `sign_in.user_held` | 403 | The password is right, and the user has to do something first: confirm an address, or choose another password |
 | `sign_in.no_second_factor` | 403 | The user has to have a second factor, and there is none that the user can set up |
 | `token.not_enough` | 400 | At the token endpoint: a sign-in would ask the user for more now than was proved for the code or refresh token. The user has to sign in again |

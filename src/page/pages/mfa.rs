@@ -20,6 +20,8 @@ pub(crate) struct Code<'a> {
     pub(crate) action: &'a str,
     /// The hidden value.
     pub(crate) carried: &'a str,
+    /// For how many days the user may trust the browser.
+    pub(crate) trust_days: Option<u64>,
     /// Other ways: what their buttons send, and what they say.
     pub(crate) others: &'a [(&'static str, Text)],
     /// Why the page is shown again.
@@ -45,6 +47,10 @@ impl Code<'_> {
             CodeKind::Digits => Text::MfaCode,
             CodeKind::Recovery => Text::MfaRecoveryCode,
         })
+    }
+
+    fn trust(&self, days: &u64) -> String {
+        self.view.plain(&Sentence::from(Text::MfaTrust).number("days", *days))
     }
 
     fn is_digits(&self) -> bool {

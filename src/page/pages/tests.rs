@@ -6,8 +6,8 @@ use crate::page::language::Language;
 use crate::page::link::Link;
 use crate::page::logo::Logo;
 use crate::page::pages::{
-    Account, Choose, Confirm, Demo, EmailForm, Notice, Offered, PostBack, Redirecting, Refused, SignIn, SignOut,
-    Terminal,
+    Account, Choose, ChooseFactor, Code, CodeKind, Confirm, Demo, EmailForm, Notice, Offered, Picture, PostBack,
+    RecoveryCodes, Redirecting, Refused, SetUpTotp, SignIn, SignOut, Terminal,
 };
 use crate::page::sentence::Sentence;
 use crate::page::site::{NO_FORM, Pages, STYLE, View};
@@ -62,7 +62,8 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("choose_by_email", view.respond_with_logos(StatusCode::OK, &choose, own, Frames::Nobody));
     let (action, carried, username) = ("/sign-in", text("c4rr1ed"), hostile.unwrap_or_default());
     let application = Some(text("The Dashboard"));
-    let sign_in = SignIn { view, title: hostile, application, action, carried, username, alert: None, links: &[] };
+    let sign_in =
+        SignIn { view, title: hostile, application, action, carried, username, alert: None, links: &[], passkey: None };
     add("sign_in", view.respond(StatusCode::OK, &sign_in, own, Frames::Nobody));
     let alert = Sentence::from(Text::SignInTooManyAttempts).words("wait", Sentence::duration(30));
     let again = SignIn { title: Some(text("Example")), username: text("alice"), alert: Some(alert), ..sign_in };
@@ -78,8 +79,30 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     let post_back = PostBack { view, action: text("https://app.example.com/cb"), fields: &fields };
     add("post_back", view.respond(StatusCode::OK, &post_back, own, Frames::Nobody));
     let applications = pairs(&[("Wiki", "https://wiki.example.com/")]);
-    let account = Account { view, user: text("Alice"), applications: &applications, action: "/sign-out", carried };
+    let account = Account {
+        view,
+        user: text("Alice"),
+        applications: &applications,
+        add_passkey: None,
+        action: "/sign-out",
+        carried,
+    };
     add("account", view.respond(StatusCode::OK, &account, own, Frames::Nobody));
+    let (action, others) = ("/sign-in/step", [("recovery_code", Text::MfaUseRecovery)]);
+    let (user, lead, kind) = (text("alice"), Text::MfaTotpLead, CodeKind::Digits);
+    let alert = Some(Sentence::from(Text::MfaWrongCode));
+    let code = Code { view, user, lead, kind, action, carried, trust_days: Some(30), others: &others, alert };
+    add("code", view.respond(StatusCode::OK, &code, own, Frames::Nobody));
+    let picture = Some(Picture { width: 1, path: "M0 0h1v1h-1z".into() });
+    let (groups, uri) = ([text("ABCD"), text("EFGH")], text("otpauth://totp/x"));
+    let set_up = SetUpTotp { view, picture, groups: &groups, uri, action, carried, alert: None };
+    add("set_up_totp", view.respond(StatusCode::OK, &set_up, own, Frames::Nobody));
+    let codes = [text("22222-33333-44444").to_owned()];
+    let codes = RecoveryCodes { view, codes: &codes, action, carried };
+    add("recovery_codes", view.respond(StatusCode::OK, &codes, own, Frames::Nobody));
+    let choices = [("totp", Text::MfaSetUpTotp), ("passkey", Text::MfaSetUpPasskey)];
+    let choose = ChooseFactor { view, choices: &choices, action, carried };
+    add("choose_factor", view.respond(StatusCode::OK, &choose, own, Frames::Nobody));
     let (claims, headers) = (pairs(&[("sub", "alice")]), pairs(&[("accept", "text/html")]));
     let (user, method, target) = (Some(text("Alice")), text("GET"), text("/?a=1&b=2"));
     let demo = Demo { view, user, sign_out: text("/out"), claims: &claims, method, target, headers: &headers };

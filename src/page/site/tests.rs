@@ -67,5 +67,5 @@ fn x_07_a_logo_is_only_an_image() {
 fn a_source_list_that_is_no_header_allows_nothing() {
     let pages = Pages::default();
     let view = pages.view(Language::default());
-    assert_eq!(view.policy("'self' https://a\nb", Frames::Nobody, false), "default-src 'none'");
+    assert_eq!(view.policy("'self' https://a\nb", Frames::Nobody, false, None), "default-src 'none'");
 }

@@ -10,3 +10,4 @@ pub(crate) mod password;
 pub(crate) mod policy;
 pub(crate) mod recovery_code;
 pub(crate) mod totp;
+pub(crate) mod webauthn;

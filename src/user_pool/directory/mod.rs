@@ -129,6 +129,21 @@ impl Directory {
         self.by_subject.values()
     }
 
+    /// Finds a user by `sub`, who may be disabled, or have to do something first.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn user_of_subject(&self, subject: &str) -> Result<Option<Arc<User>>, database::Error> {
+        match (self.by_subject.get(subject), &self.stored) {
+            (Some(user), _) => Ok(Some(Arc::clone(user))),
+            (None, Some(stored)) => {
+                stored.find(|records, on, subject| records.of_subject(on, subject), subject.to_owned()).await
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Finds a user of a sign-in by `sub`, and reads something else in the same transaction. `None` if the password has changed since
     /// `fingerprint` was computed, or if the user was disabled. The user may have to do something first.
     ///

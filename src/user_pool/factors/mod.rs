@@ -2,7 +2,9 @@
 //!
 //! Knows neither pages nor what a sign-in asks for. Start at [`Factors`].
 
+pub(crate) mod browsers;
 mod owned;
+pub(crate) mod passkeys;
 mod recovery;
 pub(crate) mod settings;
 mod totp;

@@ -1,11 +1,10 @@
 //! Recovery codes.
 
-use crate::clock::Timestamp;
 use crate::database::{Error, Transaction, Value};
 use crate::user_pool::factors::owned::Factors;
 
-/// One enrolment whose recovery codes are shown. A later one of the same user is another.
-const UNSEEN: &str = "WHERE pool = ?1 AND sub = ?2 AND kind = 'totp' AND created_at = ?3 AND codes_seen = 0";
+/// A code of a set whose page was not left. A later set of the same user has other codes.
+const UNSEEN: &str = "FROM recovery_codes WHERE pool = ?1 AND sub = ?2 AND hash = ?3 AND seen = 0";
 
 impl Factors {
     /// Gives a user new recovery codes. Former ones count no more.
@@ -18,7 +17,7 @@ impl Factors {
         let (pool, subject) = (Value::from(&*self.pool), Value::from(subject));
         on.execute("DELETE FROM recovery_codes WHERE pool = ?1 AND sub = ?2", &[pool, subject])?;
         for hash in hashes {
-            let sql = "INSERT INTO recovery_codes (pool, sub, hash) VALUES (?1, ?2, ?3)";
+            let sql = "INSERT INTO recovery_codes (pool, sub, hash, seen) VALUES (?1, ?2, ?3, 0)";
             on.execute(sql, &[pool, subject, (&hash[..]).into()])?;
         }
         Ok(())
@@ -35,25 +34,27 @@ impl Factors {
         Ok(on.execute(sql, &[Value::from(&*self.pool), subject.into(), (&hash[..]).into()])? == 1)
     }
 
-    /// Whether the page that shows the recovery codes of what was set up at this time may still be loaded.
+    /// Whether the page that shows the recovery codes of which one has this hash may still be loaded.
     pub(crate) fn are_codes_shown(
         &self,
         on: &mut Transaction<'_>,
         subject: &str,
-        set_up_at: Timestamp,
+        one_of_them: &[u8; 32],
     ) -> Result<bool, Error> {
-        let sql = format!("SELECT 1 FROM factors {UNSEEN}");
-        Ok(on.query_one(&sql, &[Value::from(&*self.pool), subject.into(), set_up_at.into()])?.is_some())
+        let values = [Value::from(&*self.pool), subject.into(), (&one_of_them[..]).into()];
+        Ok(on.query_one(&format!("SELECT 1 {UNSEEN}"), &values)?.is_some())
     }
 
-    /// The user has left the page that shows the recovery codes of what was set up at this time. `false` if it was left before.
+    /// The user has left the page that shows the recovery codes of which one has this hash. `false` if it was left before.
     pub(crate) fn leave_codes(
         &self,
         on: &mut Transaction<'_>,
         subject: &str,
-        set_up_at: Timestamp,
+        one_of_them: &[u8; 32],
     ) -> Result<bool, Error> {
-        let sql = format!("UPDATE factors SET codes_seen = 1 {UNSEEN}");
-        Ok(on.execute(&sql, &[Value::from(&*self.pool), subject.into(), set_up_at.into()])? == 1)
+        let sql =
+            format!("UPDATE recovery_codes SET seen = 1 WHERE pool = ?1 AND sub = ?2 AND EXISTS (SELECT 1 {UNSEEN})");
+        let values = [Value::from(&*self.pool), subject.into(), (&one_of_them[..]).into()];
+        Ok(on.execute(&sql, &values)? > 0)
     }
 }

@@ -1,23 +1,27 @@
 //! Which second factors a pool has, and who must have one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 /// A second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Factor {
+    /// A passkey.
+    Passkey,
     /// One-time passwords of an app.
     Totp,
 }
 
 impl Factor {
     /// All, in the order in which they are offered: the strongest first.
-    pub(crate) const ALL: [Self; 1] = [Self::Totp];
+    pub(crate) const ALL: [Self; 2] = [Self::Passkey, Self::Totp];
 
     /// As in the configuration and in the database.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Passkey => "passkey",
             Self::Totp => "totp",
         }
     }
@@ -44,6 +48,12 @@ pub(crate) struct Settings {
     pub(crate) groups: BTreeMap<String, Mode>,
     /// Which there are.
     pub(crate) factors: Vec<Factor>,
+    /// Whether a passkey signs in without a password.
+    pub(crate) passkey_is_first: bool,
+    /// For how long users may trust a browser. `None`: not at all.
+    pub(crate) trusts_for: Option<Duration>,
+    /// The relying party ID of passkeys. `None`: the host of the issuer.
+    pub(crate) relying_party_id: Option<String>,
 }
 
 impl Settings {
@@ -51,6 +61,16 @@ impl Settings {
     pub(crate) fn mode_of<'g>(&self, groups: impl IntoIterator<Item = &'g str>) -> Mode {
         let modes = groups.into_iter().filter_map(|group| self.groups.get(group).copied());
         modes.max().unwrap_or(self.mode)
+    }
+
+    /// Whether users can have passkeys.
+    pub(crate) fn has_passkeys(&self) -> bool {
+        self.passkey_is_first || self.factors.contains(&Factor::Passkey)
+    }
+
+    /// Whether one of these can be asked for.
+    pub(crate) fn has_one_of(&self, owned: &[Factor]) -> bool {
+        owned.iter().any(|factor| self.factors.contains(factor))
     }
 
     /// Whether no user is ever asked.
@@ -67,7 +87,7 @@ mod tests {
     fn the_strictest_group_decides_and_else_the_pool() {
         let groups = [("robots", Mode::Off), ("staff", Mode::Optional), ("admins", Mode::Required)];
         let groups: BTreeMap<String, Mode> = groups.map(|(name, mode)| (name.to_owned(), mode)).into();
-        let settings = Settings { mode: Mode::Optional, groups, factors: vec![Factor::Totp] };
+        let settings = Settings { mode: Mode::Optional, groups, factors: vec![Factor::Totp], ..Settings::default() };
         for (of, mode) in [
             (&[][..], Mode::Optional),
             (&["others"], Mode::Optional),

@@ -27,10 +27,10 @@ impl Factors {
     ) -> Result<(), Error> {
         let sealed = self.vault.seal(seed.bytes(), &self.place(&[&self.pool, subject]));
         let values = [Value::from(&*self.pool), subject.into(), (&sealed).into(), number(step).into(), now.into()];
-        let sql = "INSERT INTO factors (pool, sub, kind, sealed, last_step, codes_seen, created_at) \
-                   VALUES (?1, ?2, 'totp', ?3, ?4, 0, ?5) \
+        let sql = "INSERT INTO factors (pool, sub, kind, sealed, last_step, created_at) \
+                   VALUES (?1, ?2, 'totp', ?3, ?4, ?5) \
                    ON CONFLICT (pool, sub, kind) DO UPDATE SET sealed = excluded.sealed, last_step = excluded.last_step, \
-                   codes_seen = 0, created_at = excluded.created_at";
+                   created_at = excluded.created_at";
         on.execute(sql, &values).map(drop)
     }
 

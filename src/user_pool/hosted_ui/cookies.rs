@@ -14,6 +14,8 @@ pub(crate) struct Cookies {
     pub(crate) form: String,
     /// What tells a browser in which a user has signed in.
     pub(crate) known: String,
+    /// What tells a browser that a user trusts.
+    pub(crate) trusted: String,
 }
 
 impl Cookies {
@@ -24,7 +26,7 @@ impl Cookies {
             Some(port) => format!("-{port}"),
         };
         let name = |of: &str| format!("__Host-vestibule-pool{of}{port}");
-        Self { session: name(""), form: name("-form"), known: name("-known") }
+        Self { session: name(""), form: name("-form"), known: name("-known"), trusted: name("-trusted") }
     }
 }
 

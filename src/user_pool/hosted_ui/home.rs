@@ -60,7 +60,8 @@ impl HostedUi {
             return None;
         }
         let notice = Some(result.notice(now));
-        let filled = Filled { carried: &result.carried, username: &result.username, notice };
+        let browser = browser.unwrap_or_default();
+        let filled = Filled { carried: &result.carried, browser, username: &result.username, notice };
         Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
     }
 }

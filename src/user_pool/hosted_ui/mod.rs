@@ -11,6 +11,7 @@ mod held;
 mod home;
 mod new_password;
 mod page;
+mod passkey;
 mod post_back;
 mod recovery;
 mod refusal;

@@ -22,6 +22,10 @@ pub(crate) enum Notice {
     NoCode,
     /// The code is wrong, or was used before.
     WrongCode,
+    /// The answer of the authenticator is refused.
+    PasskeyRefused,
+    /// The user has as many passkeys as a user may have.
+    TooManyPasskeys,
 }
 
 impl Notice {
@@ -29,9 +33,9 @@ impl Notice {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Incomplete | Self::NoCode => StatusCode::BAD_REQUEST,
-            Self::Wrong | Self::WrongCode => StatusCode::UNAUTHORIZED,
+            Self::Wrong | Self::WrongCode | Self::PasskeyRefused => StatusCode::UNAUTHORIZED,
             Self::TooMany(_) | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Disabled => StatusCode::FORBIDDEN,
+            Self::Disabled | Self::TooManyPasskeys => StatusCode::FORBIDDEN,
         }
     }
 
@@ -39,7 +43,13 @@ impl Notice {
     pub(crate) const fn wait(self) -> Option<u64> {
         match self {
             Self::TooMany(seconds) | Self::Busy(seconds) => Some(seconds),
-            Self::Incomplete | Self::Wrong | Self::Disabled | Self::NoCode | Self::WrongCode => None,
+            Self::Incomplete
+            | Self::Wrong
+            | Self::Disabled
+            | Self::NoCode
+            | Self::WrongCode
+            | Self::PasskeyRefused
+            | Self::TooManyPasskeys => None,
         }
     }
 
@@ -53,6 +63,8 @@ impl Notice {
             Self::Disabled => Text::SignInDisabled.into(),
             Self::NoCode => Text::MfaNoCode.into(),
             Self::WrongCode => Text::MfaWrongCode.into(),
+            Self::PasskeyRefused => Text::PasskeyRefused.into(),
+            Self::TooManyPasskeys => Text::PasskeyTooMany.into(),
         }
     }
 }

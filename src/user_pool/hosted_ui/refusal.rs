@@ -57,6 +57,8 @@ impl Notice {
             Self::Disabled => "sign_in.user_disabled",
             Self::NoCode => "sign_in.no_code",
             Self::WrongCode => "sign_in.wrong_code",
+            Self::PasskeyRefused => "sign_in.passkey_refused",
+            Self::TooManyPasskeys => "sign_in.too_many_passkeys",
         }
     }
 }
@@ -101,6 +103,8 @@ mod tests {
             Notice::Disabled,
             Notice::NoCode,
             Notice::WrongCode,
+            Notice::PasskeyRefused,
+            Notice::TooManyPasskeys,
         ]
         .map(Notice::code);
         for code in

@@ -9,7 +9,7 @@ use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::page::headers::Frames;
-use crate::page::pages::SignIn as SignInPage;
+use crate::page::pages::{PasskeyForm, SignIn as SignInPage};
 use crate::secret::Secret;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::result::{self, FormResult};
@@ -28,18 +28,20 @@ use crate::user_pool::{reply, routes};
 pub(super) const BUSY_FOR: Duration = Duration::from_secs(5);
 
 /// A sign-in form that was sent.
-struct Sent<'f> {
-    headers: &'f HeaderMap,
-    request: Option<AuthorizationRequest>,
+pub(super) struct Sent<'f> {
+    pub(super) headers: &'f HeaderMap,
+    pub(super) request: Option<AuthorizationRequest>,
     /// The hidden value.
-    carried: &'f str,
-    username: &'f str,
+    pub(super) carried: &'f str,
+    pub(super) username: &'f str,
 }
 
 /// What the sign-in form already contains.
 pub(super) struct Filled<'f> {
     /// The hidden value.
     pub(super) carried: &'f str,
+    /// The value that binds forms to the browser.
+    pub(super) browser: &'f str,
     pub(super) username: &'f str,
     pub(super) notice: Option<Notice>,
 }
@@ -59,7 +61,7 @@ impl HostedUi {
             headers,
             StatusCode::OK,
             request,
-            &Filled { carried: &carried, username: hint, notice: None },
+            &Filled { carried: &carried, browser: &browser, username: hint, notice: None },
         );
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
@@ -75,6 +77,14 @@ impl HostedUi {
         let application = request.map(|request| self.provider.client_name(request));
         let view = self.view(headers, request.and_then(|request| request.ui_locales.as_deref()));
         let links: Vec<_> = [self.recovery_link(request), self.sign_up_link(request)].into_iter().flatten().collect();
+        let offer = self.passkey_offer(request, filled.browser);
+        let passkey = offer.as_ref().map(|offer| PasskeyForm {
+            what: "get",
+            options: &offer.options,
+            action: routes::PASSKEY,
+            carried: offer.carried.expose(),
+            script: &offer.script,
+        });
         let page = SignInPage {
             view,
             title: self.title.as_deref(),
@@ -84,9 +94,13 @@ impl HostedUi {
             username: filled.username,
             alert: filled.notice.map(Notice::alert),
             links: &links,
+            passkey,
         };
         let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
-        view.respond(status, &page, &form_action, Frames::Nobody)
+        match &offer {
+            Some(offer) => view.respond_with_script(status, &page, &form_action, &offer.script),
+            None => view.respond(status, &page, &form_action, Frames::Nobody),
+        }
     }
 
     /// Handles the sign-in form.
@@ -145,12 +159,13 @@ impl HostedUi {
     /// Shows the sign-in form again, with the reason. A navigation is redirected to a page that shows both: the history of the
     /// browser then has no page that answers a `POST`, and Back does not ask whether to send the password again. The redirect
     /// has no status of its own for the reason, so that other clients get the page at once, with its status (decision 43).
-    fn again(&self, sent: Sent<'_>, notice: Notice) -> WholeResponse {
+    pub(super) fn again(&self, sent: Sent<'_>, notice: Notice) -> WholeResponse {
         if let Some(location) = self.form_result_location(&sent, notice) {
             return refusal::because(notice.code(), reply::see_other(&location));
         }
         let Sent { headers, request, carried, username } = sent;
-        let filled = Filled { carried, username, notice: Some(notice) };
+        let browser = self.browser(headers).unwrap_or_default();
+        let filled = Filled { carried, browser, username, notice: Some(notice) };
         let page = self.sign_in_page(headers, notice.status(), request.as_ref(), &filled);
         let mut response = refusal::because(notice.code(), page);
         let headers = response.headers_mut();

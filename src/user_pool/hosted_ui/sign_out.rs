@@ -81,7 +81,8 @@ impl HostedUi {
                 view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
             }
             Question::SignedIn { user, applications } => {
-                let page = Account { view, user, applications, action, carried };
+                let add_passkey = self.sign_in.has_passkeys().then_some(routes::ADD_PASSKEY);
+                let page = Account { view, user, applications, add_passkey, action, carried };
                 view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
             }
         };

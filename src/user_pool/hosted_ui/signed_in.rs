@@ -9,8 +9,8 @@ use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::known::{self, KnownBrowser};
-use crate::user_pool::signin::proof::Proofs;
 use crate::user_pool::signin::sso::Begun;
+use crate::user_pool::signin::step::UnderWay;
 use crate::user_pool::{reply, routes};
 
 impl HostedUi {
@@ -19,7 +19,7 @@ impl HostedUi {
         &self,
         headers: &HeaderMap,
         user: &User,
-        (proofs, seen): (Proofs, Seen),
+        (under_way, seen): (&UnderWay, Seen),
         request: Option<&AuthorizationRequest>,
     ) -> Result<WholeResponse, database::Error> {
         self.metrics.signed_in.increment();
@@ -31,10 +31,16 @@ impl HostedUi {
             }
             request => {
                 let former = self.session(headers).await?;
-                let begun = self.sessions.begin(user, proofs, former.as_ref(), seen, now).await?;
+                let begun = self.sessions.begin(user, under_way.proofs.clone(), former.as_ref(), seen, now).await?;
                 self.begin_session(&begun, request).await?
             }
         };
+        if under_way.trusts
+            && let Some((value, lifetime)) = self.sign_in.trust(under_way).await?
+        {
+            let trusted = cookie::set(&self.cookies.trusted, value.expose(), lifetime.as_secs());
+            response.headers_mut().append(header::SET_COOKIE, trusted);
+        }
         let known = KnownBrowser::of(user, self.known_browser(headers).as_ref(), now).seal(&self.seal);
         let known = cookie::set(&self.cookies.known, &known, known::LIFETIME.as_secs());
         response.headers_mut().append(header::SET_COOKIE, known);

@@ -1,34 +1,35 @@
 //! The pages between the first factor and the session. One address shows all of them and takes their forms: which page it is, and what the user
 //! has proved so far, is sealed in the form. Each page is a file in `step/`.
 
-mod challenge;
+mod choose;
+mod code;
+mod passkey;
 mod recovery_codes;
 mod sealed;
 mod set_up_totp;
+mod ways;
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::clock::Timestamp;
 use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::secret::Secret;
-use crate::user_pool::credential::totp::Seed;
 use crate::user_pool::events::event::{Kind as EventKind, Response};
-use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::hosted_ui::{csrf, refusal, result};
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seal::Purpose;
+use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::state;
 use crate::user_pool::signin::step::{Step, UnderWay};
 use crate::user_pool::{reply, routes};
 
-use sealed::{Asked, Frame, Kind, Page};
+use sealed::{Frame, Kind, Page};
 
 /// The parameter of the address that has the sealed page.
 const PARAMETER: &str = "go";
@@ -47,31 +48,58 @@ impl HostedUi {
             let again = self.again_location(request.as_ref());
             return Ok(self.refused(headers, page::Refused::Expired, again));
         };
+        let is_trusted = matches!(step, Step::Challenge(_)) && self.is_trusted(headers, &under_way).await?;
+        let (step, under_way) = if is_trusted {
+            let proofs = under_way.proofs.and(Proof::RememberedBrowser);
+            (Step::Done, UnderWay { proofs, ..under_way })
+        } else {
+            (step, under_way)
+        };
         let visit = visit(headers, client, request.as_ref());
-        let response = if step == Step::Done { Response::Pass } else { Response::InProgress };
+        let response = if matches!(step, Step::Done) { Response::Pass } else { Response::InProgress };
         let event = self.events.event(Some(user.subject()), (EventKind::SignIn, response), &visit);
         self.events.put(event.after(under_way.proofs.challenges()));
-        Ok(match step {
+        match step {
             Step::Done => {
                 self.sign_in.remember_address(&user, client);
-                self.signed_in(headers, &user, (under_way.proofs, visit.seen), request.as_ref()).await?
+                self.signed_in(headers, &user, (&under_way, visit.seen), request.as_ref()).await
             }
-            Step::Challenge(factors) => match factors.first() {
-                Some(factor) => self.turn_to(headers, Kind::Challenge(Asked::Factor(*factor)), under_way, request),
-                None => self.nothing_to_set_up(headers),
+            Step::Challenge(ways) => match ways.first() {
+                Some(way) => {
+                    let page = self.page(Kind::Choose(Vec::new()), under_way, request);
+                    self.ask_for(headers, page, way, ways).await
+                }
+                None => Ok(self.nothing_to_set_up(headers)),
             },
-            Step::SetUp(factors) => match factors.first() {
-                Some(Factor::Totp) => self.turn_to(headers, Kind::SetUpTotp(Seed::random()), under_way, request),
-                None => self.nothing_to_set_up(headers),
-            },
+            Step::SetUp(factors) => {
+                let page = self.page(Kind::Choose(factors.clone()), under_way, request);
+                match factors[..] {
+                    [] => Ok(self.nothing_to_set_up(headers)),
+                    [only] => self.set_up(headers, page, only).await,
+                    _ => Ok(self.lead_to(headers, &page)),
+                }
+            }
             Step::NotConfirmed | Step::NewPassword | Step::ResetRequired => {
                 let page = self.held(headers, &user, request).await?;
-                page.unwrap_or_else(|| {
+                Ok(page.unwrap_or_else(|| {
                     self.metrics.disabled.increment();
                     self.refuse(headers, StatusCode::FORBIDDEN, refusal::HELD)
-                })
+                }))
             }
-        })
+        }
+    }
+
+    async fn is_trusted(&self, headers: &HeaderMap, under_way: &UnderWay) -> Result<bool, database::Error> {
+        match self.trusted_browser(headers) {
+            Some(cookie) => self.sign_in.is_trusted(under_way, cookie).await,
+            None => Ok(false),
+        }
+    }
+
+    /// A page that is shown now for the first time.
+    fn page(&self, kind: Kind, under_way: UnderWay, request: Option<AuthorizationRequest>) -> Page {
+        let shown_at = self.clock.now().seconds().max(self.sessions.first_auth_time(&under_way.subject));
+        Page { kind, under_way, request, shown_at, notice: None }
     }
 
     /// The page for a user who has to have a second factor and cannot set one up.
@@ -87,8 +115,7 @@ impl HostedUi {
         under_way: UnderWay,
         request: Option<AuthorizationRequest>,
     ) -> WholeResponse {
-        let shown_at = self.clock.now().seconds().max(self.sessions.first_auth_time(&under_way.subject));
-        self.lead_to(headers, &Page { kind, under_way, request, shown_at, notice: None })
+        self.lead_to(headers, &self.page(kind, under_way, request))
     }
 
     /// Leads to a page, by a redirect where the client is a browser (decision 43).
@@ -121,11 +148,20 @@ impl HostedUi {
         let browser = self.browser(headers).unwrap_or_default();
         let carried = Secret::new(state::carry(&self.seal, Purpose::Step, page, browser, self.clock.now()));
         let view = self.view(headers, page.request.as_ref().and_then(|request| request.ui_locales.as_deref()));
-        let frame = Frame { view, carried: carried.expose(), status, page };
+        let script = self.script_url();
+        let frame = Frame { view, carried: carried.expose(), status, page, script: &script };
         match &page.kind {
-            Kind::Challenge(asked) => challenge::show(&frame, *asked),
+            Kind::Code(asked, ways) => code::show(&frame, (*asked, ways), self.sign_in.trusts_for()),
+            Kind::Passkey { question, ids, ways } => {
+                let options = self.sign_in.passkey_options(question, ids).unwrap_or_default().to_string();
+                passkey::show(&frame, &options, ways)
+            }
+            Kind::Choose(factors) => choose::show(&frame, factors),
             Kind::SetUpTotp(seed) => set_up_totp::show(&frame, seed, &self.service_name()),
-            Kind::RecoveryCodes { codes, .. } => recovery_codes::show(&frame, codes),
+            Kind::SetUpPasskey(registration) | Kind::AddPasskey(registration) => {
+                passkey::show_set_up(&frame, registration)
+            }
+            Kind::RecoveryCodes(codes) | Kind::NewRecoveryCodes(codes) => recovery_codes::show(&frame, codes),
         }
     }
 
@@ -158,11 +194,13 @@ impl HostedUi {
         let first_auth_time = self.sessions.first_auth_time(&page.under_way.subject);
         Ok(match page.kind {
             _ if page.is_over(first_auth_time, self.clock.now()) => true,
-            Kind::Challenge(_) => false,
-            Kind::SetUpTotp(_) => !matches!(self.sign_in.next(&page.under_way).await?, Some((_, Step::SetUp(_)))),
-            Kind::RecoveryCodes { set_up_at, .. } => {
-                !self.sign_in.are_codes_shown(&page.under_way, Timestamp::from_millis(set_up_at)).await?
+            Kind::Choose(_) | Kind::SetUpTotp(_) | Kind::SetUpPasskey(_) => {
+                !matches!(self.sign_in.next(&page.under_way).await?, Some((_, Step::SetUp(_))))
             }
+            Kind::RecoveryCodes(ref codes) | Kind::NewRecoveryCodes(ref codes) => {
+                !self.sign_in.are_codes_shown(&page.under_way, codes).await?
+            }
+            Kind::Code(..) | Kind::Passkey { .. } | Kind::AddPasskey(_) => false,
         })
     }
 
@@ -198,18 +236,23 @@ impl HostedUi {
             return Ok(self.page_error(headers, error));
         }
         match page.kind.clone() {
-            Kind::Challenge(asked) => self.answer_challenge(headers, form, page, asked, client).await,
-            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
-            Kind::RecoveryCodes { set_up_at, .. }
-                if self.sign_in.leave_codes(&page.under_way, Timestamp::from_millis(set_up_at)).await? =>
-            {
-                self.go_on(headers, page.under_way, page.request, client).await
+            Kind::Code(asked, ways) => self.answer_code(headers, form, page, (asked, ways), client).await,
+            Kind::Passkey { question, ways, .. } => {
+                self.answer_passkey(headers, form, page, (*question, ways), client).await
             }
+            Kind::Choose(factors) => self.choose_set_up(headers, form, page, &factors).await,
+            Kind::SetUpPasskey(registration) => self.set_up_passkey(headers, form, page, &registration, client).await,
+            Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
+            Kind::AddPasskey(registration) => self.take_passkey(headers, form, page, &registration).await,
             // Two forms at the same moment: the other one was first.
-            Kind::RecoveryCodes { .. } => {
+            Kind::RecoveryCodes(codes) | Kind::NewRecoveryCodes(codes)
+                if !self.sign_in.leave_codes(&page.under_way, &codes).await? =>
+            {
                 let (why, again) = self.step_refused(state::Refused::Expired(page));
                 Ok(self.refused(headers, why, again))
             }
+            Kind::NewRecoveryCodes(_) => Ok(reply::see_other(routes::SIGN_IN)),
+            Kind::RecoveryCodes(_) => self.go_on(headers, page.under_way, page.request, client).await,
         }
     }
 

@@ -65,6 +65,11 @@ impl HostedUi {
         named.filter_map(|(_, value)| KnownBrowser::open(&self.seal, value, now)).next()
     }
 
+    /// The value of the cookie of a trusted browser.
+    pub(super) fn trusted_browser<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        csrf::browser(headers, &self.cookies.trusted)
+    }
+
     /// The single-sign-on session of the browser, to end it or to go on with it. It lets nobody in by itself: see [`visitor`](Self::visitor).
     pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
         let Some(session) = self.opened(headers).await? else { return Ok(None) };

@@ -11,6 +11,7 @@ mod logout;
 mod logout_tokens;
 mod mfa;
 mod oauth_endpoints;
+mod passkeys;
 mod pushed;
 mod resources;
 mod restore;
@@ -22,6 +23,7 @@ mod stored_sessions;
 mod strict_reading;
 mod today;
 mod token;
+mod trusted_browsers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -129,21 +129,22 @@ impl SignIn {
         let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
         let (factors, subject, seed) = (second.factors.clone(), under_way.subject.clone(), seed.clone());
         let audit = AuditRows { pool: Arc::clone(&factors.pool) };
+        let settings = second.settings.clone();
         let work = move |on: &mut Transaction<'_>| {
             // Two pages of one sign-in: the second must not replace what the first has set up.
-            if !factors.of(on, &subject)?.factors.is_empty() {
+            if settings.has_one_of(&factors.of(on, &subject)?.factors) {
                 return Ok(SetUp::Over);
             }
             factors.set_totp(on, &subject, (&seed, step), now)?;
             factors.set_recovery_codes(on, &subject, &hashes)?;
             let done = Done { operation: "factor.add", subject: Some(&subject), detail: Some("totp") };
             audit.record(on, &Actor::User, done, now)?;
-            Ok(SetUp::Done { codes, at: now })
+            Ok(SetUp::Done(codes))
         };
         second.database.write(work).await
     }
 
-    /// Whether the page that shows the recovery codes of what was set up at this time may still be loaded.
+    /// Whether the page that shows these recovery codes may still be loaded.
     ///
     /// # Errors
     ///
@@ -151,32 +152,30 @@ impl SignIn {
     pub(crate) async fn are_codes_shown(
         &self,
         under_way: &UnderWay,
-        set_up_at: Timestamp,
+        codes: &[String],
     ) -> Result<bool, database::Error> {
         let Some(Second { factors, .. }) = self.second.clone() else { return Ok(false) };
+        let Some(hash) = codes.first().and_then(|code| recovery_code::hash(code)) else { return Ok(false) };
         let subject = under_way.subject.clone();
-        let found = self.user_of(under_way, move |on| factors.are_codes_shown(on, &subject, set_up_at)).await?;
+        let found = self.user_of(under_way, move |on| factors.are_codes_shown(on, &subject, &hash)).await?;
         Ok(found.is_some_and(|(_, are_shown)| are_shown))
     }
 
-    /// The user leaves the page that shows the recovery codes. `false` if it was left before: whoever goes back to it in the history of the browser
+    /// The user leaves the page that shows these recovery codes. `false` if it was left before: whoever goes back to it in the history of the browser
     /// neither sees the codes nor is signed in by it.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn leave_codes(
-        &self,
-        under_way: &UnderWay,
-        set_up_at: Timestamp,
-    ) -> Result<bool, database::Error> {
+    pub(crate) async fn leave_codes(&self, under_way: &UnderWay, codes: &[String]) -> Result<bool, database::Error> {
         let Some(Second { database, factors, .. }) = self.second.clone() else { return Ok(false) };
+        let Some(hash) = codes.first().and_then(|code| recovery_code::hash(code)) else { return Ok(false) };
         let subject = under_way.subject.clone();
-        database.write(move |on| factors.leave_codes(on, &subject, set_up_at)).await
+        database.write(move |on| factors.leave_codes(on, &subject, &hash)).await
     }
 
     /// The user of a sign-in, and what `with` reads in the same transaction.
-    async fn user_of<T: Default + Send + 'static>(
+    pub(super) async fn user_of<T: Default + Send + 'static>(
         &self,
         under_way: &UnderWay,
         with: impl FnOnce(&mut Transaction<'_>) -> Result<T, database::Error> + Send + 'static,

@@ -2,11 +2,13 @@
 
 mod challenge;
 pub(crate) mod known;
+pub(crate) mod passkey;
 mod password;
 pub(crate) mod proof;
 pub(crate) mod second;
 pub(crate) mod sso;
 pub(crate) mod state;
 pub(crate) mod step;
+mod trust;
 
 pub(crate) use password::{Outcome, SignIn, hasher};

@@ -54,6 +54,7 @@ impl Proof {
     fn factor(self) -> Option<Factor> {
         match self {
             Self::Totp => Some(Factor::Totp),
+            Self::Passkey { .. } => Some(Factor::Passkey),
             _ => None,
         }
     }

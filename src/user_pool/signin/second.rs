@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::secret::Secret;
+use crate::user_pool::credential::webauthn::RelyingParty;
 use crate::user_pool::factors::{Factors, settings};
 use crate::user_pool::signin::known::KnownBrowser;
 
@@ -16,6 +16,8 @@ pub(crate) struct Second {
     pub(crate) database: Arc<Database>,
     pub(crate) factors: Factors,
     pub(crate) settings: settings::Settings,
+    /// `None` if users have no passkeys.
+    pub(crate) relying_party: Option<Arc<RelyingParty>>,
 }
 
 /// What became of an answer to a challenge.
@@ -36,8 +38,8 @@ pub(crate) enum Answer {
 /// What became of an attempt to set up one-time passwords.
 #[derive(Debug)]
 pub(crate) enum SetUp {
-    /// They are set up, at this time. The recovery codes are new.
-    Done { codes: Vec<Secret<String>>, at: Timestamp },
+    /// They are set up, and these are the new recovery codes.
+    Done(Vec<Secret<String>>),
     /// The code is wrong.
     Wrong,
     /// The user has another password, is disabled, does not exist any more, or has set up a factor meanwhile.

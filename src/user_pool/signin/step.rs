@@ -28,12 +28,39 @@ pub(crate) enum Step {
     NewPassword,
     /// The user has to choose another password first, with a code that is sent.
     ResetRequired,
-    /// One of these second factors. The first is the one to begin with.
-    Challenge(Vec<Factor>),
+    /// A second factor, in one of these ways.
+    Challenge(Ways),
     /// The user has to set one of these up, and has none. If there is none in the list, nothing can be done.
     SetUp(Vec<Factor>),
     /// The user is signed in.
     Done,
+}
+
+/// How a second factor can be proved: the factors of the user, the strongest first, and recovery codes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ways {
+    factors: Vec<Factor>,
+    has_recovery_codes: bool,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Factor(Factor),
+    RecoveryCode,
+}
+
+impl Ways {
+    /// The one to begin with.
+    pub(crate) fn first(&self) -> Option<Way> {
+        self.iter().next()
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Way> {
+        let recovery = self.has_recovery_codes.then_some(Way::RecoveryCode);
+        self.factors.iter().copied().map(Way::Factor).chain(recovery)
+    }
 }
 
 /// A sign-in between two pages. It is sealed, and bound to the browser.
@@ -46,6 +73,9 @@ pub(crate) struct UnderWay {
     /// [`User::fingerprint`]: another password ends the sign-in.
     pub(crate) fingerprint: String,
     pub(crate) proofs: Proofs,
+    /// Whether the user trusts the browser from now on.
+    #[serde(default)]
+    pub(crate) trusts: bool,
 }
 
 impl UnderWay {
@@ -56,6 +86,7 @@ impl UnderWay {
             username: user.shown_name().to_owned(),
             fingerprint: user.fingerprint().to_owned(),
             proofs,
+            trusts: false,
         }
     }
 
@@ -66,6 +97,7 @@ impl UnderWay {
             username: String::new(),
             fingerprint: session.fingerprint.clone(),
             proofs: session.proofs.clone(),
+            trusts: false,
         }
     }
 }
@@ -97,7 +129,9 @@ pub(crate) fn step(proofs: &Proofs, facts: &Facts, settings: &Settings) -> Step 
     let left = |factors: &[Factor]| factors.iter().copied().filter(|factor| !proofs.have(*factor)).collect::<Vec<_>>();
     let owned = left(&facts.owned.factors);
     match facts.mode {
-        _ if !owned.is_empty() => Step::Challenge(owned),
+        _ if !owned.is_empty() => {
+            Step::Challenge(Ways { factors: owned, has_recovery_codes: facts.owned.recovery_codes > 0 })
+        }
         Mode::Required => Step::SetUp(left(&settings.factors)),
         Mode::Off | Mode::Optional => Step::Done,
     }
@@ -112,7 +146,11 @@ mod tests {
     }
 
     fn facts(mode: Mode, factors: &[Factor]) -> Facts {
-        Facts { status: Status::Confirmed, mode, owned: Owned { factors: factors.to_vec(), recovery_codes: 0 } }
+        Facts { status: Status::Confirmed, mode, owned: Owned { factors: factors.to_vec(), ..Owned::default() } }
+    }
+
+    fn challenge(factors: &[Factor]) -> Step {
+        Step::Challenge(Ways { factors: factors.to_vec(), has_recovery_codes: false })
     }
 
     #[track_caller]
@@ -127,8 +165,8 @@ mod tests {
         check("pwd", Mode::Off, &[], Step::Done);
         check("pwd", Mode::Off, totp, Step::Done);
         check("pwd", Mode::Optional, &[], Step::Done);
-        check("pwd", Mode::Optional, totp, Step::Challenge(totp.to_vec()));
-        check("pwd", Mode::Required, totp, Step::Challenge(totp.to_vec()));
+        check("pwd", Mode::Optional, totp, challenge(totp));
+        check("pwd", Mode::Required, totp, challenge(totp));
         check("pwd", Mode::Required, &[], Step::SetUp(totp.to_vec()));
     }
 
@@ -159,7 +197,9 @@ mod tests {
 
     #[test]
     fn what_is_not_verified_is_one_factor() {
-        check("hwk", Mode::Required, &[Factor::Totp], Step::Challenge(vec![Factor::Totp]));
-        check("email", Mode::Required, &[Factor::Totp], Step::Challenge(vec![Factor::Totp]));
+        check("hwk", Mode::Required, &[Factor::Totp], challenge(&[Factor::Totp]));
+        check("email", Mode::Required, &[Factor::Totp], challenge(&[Factor::Totp]));
+        // The same factor is not asked for twice.
+        check("hwk", Mode::Required, &[Factor::Passkey], Step::SetUp(vec![Factor::Totp]));
     }
 }

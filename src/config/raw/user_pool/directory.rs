@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::user_pool::mfa::FirstFactor;
 use crate::config::raw::value::List;
 
 /// What is known of the users in the `store`.
@@ -64,6 +65,8 @@ pub(crate) struct SignIn {
     /// one user. With `email`, a user name cannot look like an e-mail address; with `phone_number`, not like a phone number. It is for pools
     /// whose user names are `chosen`.
     pub(crate) aliases: List<Alias>,
+    /// What users can begin with. A password is always one of them.
+    pub(crate) first_factors: List<FirstFactor>,
 }
 
 /// What users sign in with first of all.

@@ -1,11 +1,12 @@
 //! `mfa` of a user pool.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::raw::value::List;
+use crate::config::raw::value::{List, Period};
 
 /// Second factors: what a user proves besides the password.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,6 +21,10 @@ pub(crate) struct Mfa {
     /// Which second factors users may have.
     #[serde(default = "factors")]
     pub(crate) factors: List<MfaFactor>,
+    /// For how long users may trust a browser after they have proved a second factor. It asks for the password only, then. Whole days, from `1d`
+    /// to `365d`, or `0s`: users cannot trust a browser.
+    #[serde(default = "remembered_browsers")]
+    pub(crate) remembered_browsers: Period,
 }
 
 /// Whether users are asked for a second factor.
@@ -39,10 +44,35 @@ pub(crate) enum MfaMode {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MfaFactor {
+    /// A passkey of the phone, the computer or a security key.
+    Passkey,
     /// One-time passwords of an app on the user's phone (RFC 6238).
     Totp,
 }
 
+fn remembered_browsers() -> Period {
+    Duration::from_secs(30 * 86_400).into()
+}
+
 fn factors() -> List<MfaFactor> {
-    List::of([MfaFactor::Totp])
+    List::of([MfaFactor::Passkey, MfaFactor::Totp])
+}
+
+/// What a user begins to sign in with.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FirstFactor {
+    /// The password.
+    Password,
+    /// A passkey, without a user name and a password. It counts as two factors, because the authenticator verifies the user.
+    Passkey,
+}
+
+/// Passkeys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Passkeys {
+    /// The domain that passkeys are for: the host of the issuer, or a domain above, such as `example.com`. With another one, the passkeys of
+    /// before are good for nothing. Without it, the host of the issuer.
+    pub(crate) relying_party_id: Option<String>,
 }

@@ -63,6 +63,8 @@ pub(crate) struct UserPool {
     pub(crate) attributes: Option<directory::Attributes>,
     /// How users in the `store` sign in.
     pub(crate) sign_in: Option<directory::SignIn>,
+    /// Passkeys, where `mfa` or `sign_in` has them.
+    pub(crate) passkeys: Option<mfa::Passkeys>,
     /// Second factors. Without it, nobody is asked for one.
     pub(crate) mfa: Option<mfa::Mfa>,
     /// Whether people may sign up by themselves. Needs `store`.

@@ -1,32 +1,83 @@
-//! `mfa` of a user pool.
+//! `mfa`, `passkeys` and `sign_in.first_factors` of a user pool.
+
+use std::time::Duration;
+
+use url::Url;
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw::user_pool::mfa::{Mfa, MfaFactor, MfaMode};
+use crate::config::raw::user_pool::UserPool;
+use crate::config::raw::user_pool::mfa::{FirstFactor, Mfa, MfaFactor, MfaMode};
 use crate::config::validate::context::Context;
+use crate::config::validate::value;
+use crate::user_pool::credential::webauthn::RelyingParty;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings};
 
-/// The second factors. Nobody is asked for one without the section, and in a pool without a database.
-pub(super) fn mfa(
-    raw: Option<&Mfa>,
-    has_store: bool,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<Settings, Reported> {
-    let Some(raw) = raw else { return Ok(Settings::default()) };
-    if !has_store {
-        let problem = context.found.problem(at, "second factors need a database: this pool has no `store`");
+/// The shortest and the longest trust in a browser.
+const BROWSER_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(365 * 86_400));
+
+/// The second factors and passkeys. Nobody is asked for a second factor without `mfa`, and in a pool without a database.
+pub(super) fn mfa(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
+    let sections = [("mfa", raw.mfa.is_some()), ("passkeys", raw.passkeys.is_some())];
+    if raw.store.is_none()
+        && let Some((name, _)) = sections.into_iter().find(|(_, is_there)| *is_there)
+    {
+        let message = format!("`{name}` needs a database: this pool has no `store`");
+        let problem = context.found.problem(&at.key(name), message);
         return problem.hint("add `store`; users of `users` can have second factors, too").fail();
     }
+    let mut settings = match &raw.mfa {
+        Some(mfa) => second_factors(mfa, &at.key("mfa"), context)?,
+        None => Settings::default(),
+    };
+    let first = raw.sign_in.iter().flat_map(|sign_in| sign_in.first_factors.iter());
+    settings.passkey_is_first = first.into_iter().any(|(_, factor)| *factor == FirstFactor::Passkey);
+    settings.relying_party_id = raw.passkeys.as_ref().and_then(|passkeys| passkeys.relying_party_id.clone());
+    relying_party(raw, &settings, at, context)?;
+    Ok(settings)
+}
+
+fn second_factors(raw: &Mfa, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
     let factors = context.each_item(&raw.factors, &at.key("factors"), |factor, _, _| Ok(self::factor(*factor)))?;
     let groups = raw.groups.iter().map(|(name, mode)| (name.clone(), self::mode(*mode))).collect();
     let offered = Factor::ALL.into_iter().filter(|factor| factors.contains(factor)).collect();
-    let settings = Settings { mode: mode(raw.mode), groups, factors: offered };
+    let at_browsers = at.key("remembered_browsers");
+    let trusts_for = value::period(&raw.remembered_browsers, BROWSER_BOUNDS, &at_browsers, &mut context.found)?;
+    if trusts_for.as_secs() % 86_400 != 0 {
+        return context.found.problem(&at_browsers, "expected whole days, such as `30d`, or `0s` for never").fail();
+    }
+    let settings = Settings {
+        mode: mode(raw.mode),
+        groups,
+        factors: offered,
+        trusts_for: Some(trusts_for).filter(|lifetime| !lifetime.is_zero()),
+        ..Settings::default()
+    };
     if settings.factors.is_empty() && !settings.is_off() {
         let problem = context.found.problem(&at.key("factors"), "there is no second factor to ask for");
         return problem.hint("name one, or remove `mfa`").fail();
     }
     Ok(settings)
+}
+
+/// Checks that browsers make passkeys for the host of the issuer.
+fn relying_party(raw: &UserPool, settings: &Settings, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
+    let Some(issuer) = Url::parse(&raw.issuer).ok().filter(|_| settings.has_passkeys()) else { return Ok(()) };
+    let host = issuer.host_str().unwrap_or_default();
+    let id = settings.relying_party_id.as_deref().unwrap_or(host);
+    if RelyingParty::new(id, &issuer, host).is_ok() {
+        return Ok(());
+    }
+    match settings.relying_party_id {
+        Some(_) => {
+            let message = format!("`{id}` is neither the host of the issuer nor a domain above");
+            context.found.problem(&at.key("passkeys").key("relying_party_id"), message).fail()
+        }
+        None => {
+            let problem = context.found.problem(&at.key("issuer"), "passkeys need a host name, not an IP address");
+            problem.hint("use a name, or take passkeys out of `mfa.factors` and `sign_in.first_factors`").fail()
+        }
+    }
 }
 
 const fn mode(raw: MfaMode) -> Mode {
@@ -39,6 +90,7 @@ const fn mode(raw: MfaMode) -> Mode {
 
 const fn factor(raw: MfaFactor) -> Factor {
     match raw {
+        MfaFactor::Passkey => Factor::Passkey,
         MfaFactor::Totp => Factor::Totp,
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn user_pool(
     let policy_at = at.key("password_policy");
     let password_policy =
         password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
-    let mfa = mfa::mfa(raw.mfa.as_ref(), raw.store.is_some(), &at.key("mfa"), context);
+    let mfa = mfa::mfa(raw, at, context);
     let messages = messages::messages(raw, at, context);
     let retention_at = at.key("retention");
     let retention = retention::retention(raw.retention.as_ref(), raw.store.is_some(), &retention_at, context);

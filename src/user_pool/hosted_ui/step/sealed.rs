@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::page::View;
 use crate::user_pool::credential::totp::Seed;
+use crate::user_pool::credential::webauthn::{Question, Registration};
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::oauth::request::AuthorizationRequest;
-use crate::user_pool::signin::step::UnderWay;
+use crate::user_pool::signin::step::{UnderWay, Ways};
 
 /// How long a question for a second factor may be answered (pool §9.4).
 const ANSWER_WITHIN: Duration = Duration::from_secs(3 * 60);
@@ -35,26 +36,41 @@ pub(super) struct Page {
 /// What a page is for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Kind {
-    /// Takes the proof of a second factor.
-    Challenge(Asked),
+    /// Takes the code of a second factor. There may be other ways.
+    Code(Asked, Ways),
+    /// Takes a passkey as a second factor: one of these IDs.
+    Passkey { question: Box<Question>, ids: Vec<String>, ways: Ways },
+    /// Asks which second factor to set up.
+    Choose(Vec<Factor>),
     /// Sets up one-time passwords.
     SetUpTotp(Seed),
-    /// Shows the recovery codes of what was set up at this time, in milliseconds, once. They are sealed in the page, so that it can be loaded again.
-    RecoveryCodes { codes: Vec<String>, set_up_at: u64 },
+    /// Adds a passkey.
+    SetUpPasskey(Box<Registration>),
+    /// Adds a passkey for a user who is signed in.
+    AddPasskey(Box<Registration>),
+    /// Shows recovery codes, once. They are sealed in the page, so that it can be loaded again.
+    RecoveryCodes(Vec<String>),
+    /// The same, for a user who is signed in.
+    NewRecoveryCodes(Vec<String>),
 }
 
-/// What a user is asked for.
+/// The code that a user is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Asked {
-    Factor(Factor),
+    Totp,
     RecoveryCode,
 }
 
 impl Kind {
     fn lifetime(&self) -> Duration {
         match self {
-            Self::Challenge(_) => ANSWER_WITHIN,
-            Self::SetUpTotp(_) | Self::RecoveryCodes { .. } => SET_UP_WITHIN,
+            Self::Code(..) | Self::Passkey { .. } => ANSWER_WITHIN,
+            Self::Choose(_)
+            | Self::SetUpTotp(_)
+            | Self::SetUpPasskey(_)
+            | Self::AddPasskey(_)
+            | Self::RecoveryCodes(_)
+            | Self::NewRecoveryCodes(_) => SET_UP_WITHIN,
         }
     }
 }
@@ -78,6 +94,8 @@ pub(super) struct Frame<'a> {
     pub(super) carried: &'a str,
     pub(super) status: StatusCode,
     pub(super) page: &'a Page,
+    /// The address of the script for passkeys.
+    pub(super) script: &'a str,
 }
 
 impl Frame<'_> {

@@ -73,12 +73,11 @@ impl HostedUi {
             self.events.answered(Some(&subject), what, (Challenge::Mfa, is_right), &visit);
         };
         match self.sign_in.set_up_totp(&page.under_way, seed, typed).await? {
-            SetUp::Done { codes, at } => {
+            SetUp::Done(codes) => {
                 record(Response::Pass, true);
                 let under_way = UnderWay { proofs: page.under_way.proofs.and(Proof::Totp), ..page.under_way };
                 let codes = codes.iter().map(|code| code.expose().clone()).collect();
-                let kind = Kind::RecoveryCodes { codes, set_up_at: at.millis() };
-                Ok(self.turn_to(headers, kind, under_way, page.request))
+                Ok(self.turn_to(headers, Kind::RecoveryCodes(codes), under_way, page.request))
             }
             SetUp::Wrong => {
                 record(Response::Fail, false);

@@ -1,6 +1,7 @@
-//! Asks for a second factor, and takes the answer.
+//! Asks for the code of a second factor, and takes it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -14,23 +15,20 @@ use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Resp
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::sign_in::{BUSY_FOR, whole_seconds};
-use crate::user_pool::hosted_ui::step::sealed::{Asked, Frame, Kind, Page};
+use crate::user_pool::hosted_ui::step::sealed::{Asked, Frame, Page};
+use crate::user_pool::hosted_ui::step::ways;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::routes;
 use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::second::Answer;
-use crate::user_pool::signin::step::UnderWay;
+use crate::user_pool::signin::step::{UnderWay, Way, Ways};
 
 /// The page that asks.
-pub(super) fn show(frame: &Frame<'_>, asked: Asked) -> WholeResponse {
-    let (kind, lead) = match asked {
-        Asked::Factor(Factor::Totp) => (CodeKind::Digits, Text::MfaTotpLead),
-        Asked::RecoveryCode => (CodeKind::Recovery, Text::MfaRecoveryLead),
-    };
-    let others = match asked {
-        Asked::RecoveryCode => &[("totp", Text::MfaUseTotp)][..],
-        Asked::Factor(_) => &[("recovery_code", Text::MfaUseRecovery)],
+pub(super) fn show(frame: &Frame<'_>, (asked, ways): (Asked, &Ways), trusts_for: Option<Duration>) -> WholeResponse {
+    let (kind, lead, way) = match asked {
+        Asked::Totp => (CodeKind::Digits, Text::MfaTotpLead, Way::Factor(Factor::Totp)),
+        Asked::RecoveryCode => (CodeKind::Recovery, Text::MfaRecoveryLead, Way::RecoveryCode),
     };
     let page = CodePage {
         view: frame.view,
@@ -39,25 +37,25 @@ pub(super) fn show(frame: &Frame<'_>, asked: Asked) -> WholeResponse {
         kind,
         action: routes::STEP,
         carried: frame.carried,
-        others,
+        trust_days: trusts_for.map(|lifetime| lifetime.as_secs() / 86_400).filter(|days| *days > 0),
+        others: &ways::others(ways, way),
         alert: frame.page.notice.map(Notice::alert),
     };
     frame.view.respond(frame.status, &page, &frame.form_action(), Frames::Nobody)
 }
 
 impl HostedUi {
-    /// Takes the answer, or turns to another question.
-    pub(super) async fn answer_challenge(
+    /// Takes the code, or turns to another question.
+    pub(super) async fn answer_code(
         &self,
         headers: &HeaderMap,
         form: &Form<'_>,
         page: Page,
-        asked: Asked,
+        (asked, ways): (Asked, Ways),
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
-        if let Some(other) = form.one("instead").ok().flatten().and_then(other) {
-            let page = Page { kind: Kind::Challenge(other), notice: None, ..page };
-            return Ok(self.lead_to(headers, &page));
+        if let Some(way) = ways::chosen(form, &ways) {
+            return self.ask_for(headers, page, way, ways).await;
         }
         let typed = form.one("code").ok().flatten().unwrap_or_default();
         if typed.trim().is_empty() {
@@ -66,7 +64,7 @@ impl HostedUi {
         let known = self.known_browser(headers);
         let from = (client, known.as_ref());
         let (proof, answer) = match asked {
-            Asked::Factor(Factor::Totp) => (Proof::Totp, self.sign_in.totp(&page.under_way, typed, from).await?),
+            Asked::Totp => (Proof::Totp, self.sign_in.totp(&page.under_way, typed, from).await?),
             Asked::RecoveryCode => {
                 (Proof::RecoveryCode, self.sign_in.recovery_code(&page.under_way, typed, from).await?)
             }
@@ -76,7 +74,8 @@ impl HostedUi {
         }
         match answer {
             Answer::Right => {
-                let under_way = UnderWay { proofs: page.under_way.proofs.and(proof), ..page.under_way };
+                let trusts = form.one("trust").ok().flatten() == Some("yes");
+                let under_way = UnderWay { proofs: page.under_way.proofs.and(proof), trusts, ..page.under_way };
                 self.go_on(headers, under_way, page.request, client).await
             }
             Answer::Wrong => {
@@ -115,14 +114,5 @@ impl HostedUi {
             }
         };
         self.events.put(event.after(challenges));
-    }
-}
-
-/// The question that a button asks for.
-fn other(name: &str) -> Option<Asked> {
-    match name {
-        "totp" => Some(Asked::Factor(Factor::Totp)),
-        "recovery_code" => Some(Asked::RecoveryCode),
-        _ => None,
     }
 }

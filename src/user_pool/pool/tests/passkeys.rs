@@ -1,0 +1,265 @@
+//! Passkeys.
+
+use super::mfa::{ASKED, claims, codes_of, seed_of, vault};
+use super::stored::Stored;
+use super::*;
+use crate::user_pool::credential::webauthn::tests::Device;
+use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
+use crate::user_pool::settings::Store;
+
+/// A pool in which passkeys are first and second factors.
+async fn pool(mode: Mode) -> Stored {
+    Stored::with(|settings| {
+        let factors = vec![Factor::Passkey, Factor::Totp];
+        settings.mfa = Mfa { mode, factors, passkey_is_first: true, ..Mfa::default() };
+        settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
+    })
+    .await
+}
+
+/// The options of a page with the script, and the hidden value of its form.
+#[track_caller]
+fn passkey_form(page: &Answer, what: &str) -> (Value, String) {
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains(" script-src https://login.example/passkeys/script.js;"), "{policy}");
+    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.text().matches("<script").count(), 1, "{}", page.text());
+    assert!(page.text().contains(r#"<script src="https://login.example/passkeys/script.js" defer></script>"#));
+    assert!(page.text().contains("<noscript>"));
+    let (_, rest) = page.text().split_once(&format!("data-what=\"{what}\" data-options=\"")).expect("a form");
+    let (options, rest) = rest.split_once('"').expect("its end");
+    let (_, rest) = rest.split_once(r#"name="request" value=""#).expect("a hidden value");
+    let options = options.replace("&#34;", "\"").replace("&#38;", "&");
+    (serde_json::from_str(&options).expect("JSON"), rest.split_once('"').expect("its end").0.to_owned())
+}
+
+impl Browser<'_> {
+    /// Answers a page that asks for a passkey.
+    async fn answer(&mut self, path: &str, page: &Answer, device: &Device) -> Answer {
+        let (options, request) = passkey_form(page, "get");
+        self.post(path, &[("request", &request), ("credential", &device.get(&options))]).await
+    }
+
+    /// Adds a passkey on a page.
+    async fn add(&mut self, page: &Answer, device: &mut Device) -> Answer {
+        let (options, request) = passkey_form(page, "create");
+        self.post(routes::STEP, &[("request", &request), ("credential", &device.create(&options))]).await
+    }
+}
+
+/// Grace adds a passkey after a sign-in with her password.
+async fn with_passkey(stored: &Stored) -> Device {
+    let (mut browser, back) = stored.half_way().await;
+    assert!(!back.code().is_empty());
+    let page = browser.get(routes::ADD_PASSKEY).await;
+    let mut device = Device::new();
+    let shown = browser.add(&page, &mut device).await;
+    shown.assert_page(StatusCode::OK, "Write down your recovery codes");
+    assert_eq!(codes_of(&shown).len(), 10);
+    let done = browser.post(routes::STEP, &[("request", &shown.hidden())]).await;
+    assert_eq!((done.status(), done.header("location")), (StatusCode::SEE_OTHER, "/sign-in"));
+    device
+}
+
+#[tokio::test]
+async fn a_passkey_signs_in_without_a_name_and_a_password() {
+    let stored = pool(Mode::Required).await;
+    let device = {
+        // Who must have a second factor and has none may choose a passkey.
+        let (mut browser, page) = stored.half_way().await;
+        page.assert_page(StatusCode::OK, "Set up a second step");
+        let page = browser.post(routes::STEP, &[("request", &page.hidden()), ("set_up", "passkey")]).await;
+        let mut device = Device::new();
+        let shown = browser.add(&page, &mut device).await;
+        let back = browser.post(routes::STEP, &[("request", &shown.hidden())]).await;
+        assert_eq!(claims(&stored, &back).await["amr"], json!(["pwd", "hwk", "user", "mfa"]));
+        device
+    };
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    assert!(page.text().contains(r#"autocomplete="username webauthn""#), "{}", page.text());
+    let (options, _) = passkey_form(&page, "get");
+    assert_eq!(options["allowCredentials"], json!([]), "nobody is named");
+    assert_eq!(options["rpId"], "login.example");
+    let back = browser.answer(routes::PASSKEY, &page, &device).await;
+    let claims = claims(&stored, &back).await;
+    assert_eq!((&claims["acr"], &claims["amr"]), (&json!("urn:cognito:loa:4"), &json!(["hwk", "user", "mfa"])));
+    assert_eq!(claims["sub"], stored.users.show("grace").await.expect("found").subject);
+}
+
+#[tokio::test]
+async fn a_passkey_is_a_second_factor_and_there_are_other_ways() {
+    let stored = pool(Mode::Optional).await;
+    let device = with_passkey(&stored).await;
+    let (mut browser, page) = stored.half_way().await;
+    let (options, _) = passkey_form(&page, "get");
+    assert_eq!(options["allowCredentials"][0]["id"], URL_SAFE_NO_PAD.encode(&device.id));
+    let back = browser.answer(routes::STEP, &page, &device).await;
+    assert_eq!(claims(&stored, &back).await["amr"], json!(["pwd", "hwk", "user", "mfa"]));
+    // A recovery code in the place of the passkey.
+    let (mut browser, page) = stored.half_way().await;
+    let (_, request) = passkey_form(&page, "get");
+    let other = browser.post(routes::STEP, &[("request", &request), ("instead", "recovery_code")]).await;
+    other.assert_page(StatusCode::OK, ASKED);
+    assert!(other.text().contains(r#"value="passkey""#), "and back: {}", other.text());
+    // What the user does not have is no way.
+    let same = browser.post(routes::STEP, &[("request", &request), ("instead", "totp")]).await;
+    passkey_form(&same, "get");
+}
+
+#[tokio::test]
+async fn an_answer_is_good_once_and_for_its_own_question_and_user() {
+    let stored = pool(Mode::Optional).await;
+    let device = with_passkey(&stored).await;
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let (options, request) = passkey_form(&page, "get");
+    let answer = device.get(&options);
+    let fields = [("request", request.as_str()), ("credential", answer.as_str())];
+    assert!(!browser.post(routes::PASSKEY, &fields).await.code().is_empty());
+    let again = browser.post(routes::PASSKEY, &fields).await;
+    assert_eq!(again.status(), StatusCode::UNAUTHORIZED);
+    assert!(again.text().contains("This passkey was not accepted"), "{}", again.text());
+    // The answer to another question.
+    let page = stored.fixture.browser().authorize(&[]).await;
+    let (_, other_request) = passkey_form(&page, "get");
+    assert_eq!(
+        browser.post(routes::PASSKEY, &[("request", &other_request), ("credential", &answer)]).await.status(),
+        StatusCode::FORBIDDEN
+    );
+    // Alice's password, and Grace's passkey.
+    let mut browser = stored.fixture.browser();
+    let page = browser.sign_in("alice", "correct horse").await;
+    assert!(!page.code().is_empty());
+    let page = browser.get(routes::ADD_PASSKEY).await;
+    browser.add(&page, &mut Device::new()).await;
+    let page = stored.fixture.browser().sign_in("alice", "correct horse").await;
+    assert!(page.text().contains("data-what=\"get\""));
+    let mut browser = stored.fixture.browser();
+    let page = browser.sign_in("alice", "correct horse").await;
+    let refused = browser.answer(routes::STEP, &page, &device).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert!(refused.text().contains("This passkey was not accepted"), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn fifty_uses_of_one_answer_are_one() {
+    let stored = pool(Mode::Optional).await;
+    let device = with_passkey(&stored).await;
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let (options, request) = passkey_form(&page, "get");
+    let body = form::encode([("request", request.as_str()), ("credential", &device.get(&options))]);
+    let uses = (0..50).map(|_| {
+        let mut request = http::Request::post(routes::PASSKEY).header("content-type", FORM);
+        for (name, value) in &browser.cookies {
+            request = request.header("cookie", format!("{name}={value}"));
+        }
+        let request = request.body(Bytes::from(body.clone())).expect("a request");
+        stored.fixture.pool.handle(request, browser.address)
+    });
+    let answers = futures_util::future::join_all(uses).await;
+    let signed_in = answers.iter().filter(|answer| answer.status() == StatusCode::SEE_OTHER).count();
+    assert_eq!(signed_in, 1);
+}
+
+#[tokio::test]
+async fn a_counter_that_goes_back_is_refused_also_the_next_time() {
+    let stored = pool(Mode::Optional).await;
+    let mut device = with_passkey(&stored).await;
+    for (counter, status) in [
+        (5, StatusCode::SEE_OTHER),
+        (5, StatusCode::UNAUTHORIZED),
+        (4, StatusCode::UNAUTHORIZED),
+        (6, StatusCode::SEE_OTHER),
+    ] {
+        device.counter = counter;
+        let mut browser = stored.fixture.browser();
+        let page = browser.authorize(&[]).await;
+        assert_eq!(browser.answer(routes::PASSKEY, &page, &device).await.status(), status, "{counter}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_and_an_unknown_passkey_do_not_sign_in() {
+    let stored = pool(Mode::Optional).await;
+    let device = with_passkey(&stored).await;
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let unknown = browser.answer(routes::PASSKEY, &page, &Device::new()).await;
+    assert_eq!(unknown.status(), StatusCode::UNAUTHORIZED);
+    for nothing in ["", "{}", "null"] {
+        let (_, request) = passkey_form(&page, "get");
+        let refused = browser.post(routes::PASSKEY, &[("request", &request), ("credential", nothing)]).await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{nothing}");
+    }
+    stored.users.set_enabled("grace", false, START).await.expect("disabled");
+    let refused = browser.answer(routes::PASSKEY, &page, &device).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(refused.text().contains("This account is disabled."), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn only_who_has_just_signed_in_adds_a_passkey() {
+    let stored = pool(Mode::Optional).await;
+    let mut browser = stored.fixture.browser();
+    let page = browser.get(routes::ADD_PASSKEY).await;
+    assert!(page.text().contains("<h1>Sign in</h1>"), "{}", page.text());
+    let (mut browser, _) = stored.half_way().await;
+    let page = browser.get(routes::ADD_PASSKEY).await;
+    stored.fixture.advance(5 * 60 + 1);
+    let late = browser.get(routes::ADD_PASSKEY).await;
+    assert!(late.text().contains("<h1>Sign in</h1>"), "{}", late.text());
+    // The page that was open goes on. Another browser cannot use it, nor this one after a sign-out.
+    let (options, request) = passkey_form(&page, "create");
+    let answer = Device::new().create(&options);
+    let fields = [("request", request.as_str()), ("credential", answer.as_str())];
+    let mut other = stored.half_way().await.0;
+    assert_eq!(other.post(routes::STEP, &fields).await.status(), StatusCode::FORBIDDEN);
+    browser.cookies.remove("__Host-vestibule-pool");
+    let refused = browser.post(routes::STEP, &fields).await;
+    refused.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
+    assert_eq!(stored.users.factors("grace").await.expect("found"), Default::default());
+}
+
+#[tokio::test]
+async fn a_user_has_at_most_twenty() {
+    let stored = pool(Mode::Off).await;
+    for number in 0..21 {
+        let (mut browser, _) = stored.half_way().await;
+        let page = browser.get(routes::ADD_PASSKEY).await;
+        let added = browser.add(&page, &mut Device::new()).await;
+        match number {
+            0 => added.assert_page(StatusCode::OK, "Write down your recovery codes"),
+            20 => {
+                assert_eq!(added.status(), StatusCode::FORBIDDEN);
+                assert!(added.text().contains("as many passkeys as an account can have"), "{}", added.text());
+            }
+            _ => assert_eq!(added.status(), StatusCode::SEE_OTHER, "{number}: {}", added.text()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_app_can_be_chosen_as_well() {
+    let stored = pool(Mode::Required).await;
+    let (mut browser, page) = stored.half_way().await;
+    let nothing = browser.post(routes::STEP, &[("request", &page.hidden()), ("set_up", "sms")]).await;
+    nothing.assert_page(StatusCode::OK, "Set up a second step");
+    let page = browser.post(routes::STEP, &[("request", &page.hidden()), ("set_up", "totp")]).await;
+    let seed = seed_of(&page);
+    let shown = browser.type_code(&page, &stored.code(&seed)).await;
+    assert_eq!(codes_of(&shown).len(), 10);
+}
+
+#[tokio::test]
+async fn the_script_is_served_and_nothing_else_of_it() {
+    let stored = pool(Mode::Off).await;
+    let script = stored.fixture.call(Method::GET, routes::PASSKEY_SCRIPT, &[], "").await;
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    assert!(script.text().contains("navigator.credentials"));
+    for dangerous in ["innerHTML", "eval(", "fetch(", "document.write"] {
+        assert!(!script.text().contains(dangerous), "{dangerous}");
+    }
+}

@@ -1,0 +1,232 @@
+//! Signs in with passkeys, and adds them.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::database::{self, Transaction};
+use crate::message::causes::with_causes;
+use crate::secret::Secret;
+use crate::user_pool::credential::recovery_code;
+use crate::user_pool::credential::webauthn::{self, Question, Registration, RelyingParty};
+use crate::user_pool::directory::user::User;
+use crate::user_pool::factors::Owned;
+use crate::user_pool::factors::passkeys::Added;
+use crate::user_pool::factors::settings::Settings;
+use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::proof::Proof;
+use crate::user_pool::signin::second::Second;
+use crate::user_pool::signin::step::{Step, UnderWay};
+
+/// What became of a passkey that a user adds.
+#[derive(Debug)]
+pub(crate) enum NewPasskey {
+    /// It is added, which proves it. The recovery codes are new; there are none if the user has some already.
+    Added(Proof, Vec<Secret<String>>),
+    /// The answer is refused, or the passkey is there already.
+    Refused,
+    /// The user has as many as a user may have.
+    TooMany,
+    /// The user has another password, is disabled, or does not exist any more.
+    Over,
+}
+
+/// Whose passkey may answer.
+#[derive(Clone, Copy, Debug)]
+enum Owner<'a> {
+    /// The authenticator says it.
+    Anybody,
+    This(&'a str),
+}
+
+impl SignIn {
+    fn passkeys(&self) -> Option<(&Second, &Arc<RelyingParty>)> {
+        let second = self.second.as_ref()?;
+        Some((second, second.relying_party.as_ref()?))
+    }
+
+    /// A question for an authenticator. `None` if the pool has no passkeys.
+    pub(crate) fn ask_passkey(&self) -> Option<Question> {
+        self.passkeys()?.1.ask().ok()
+    }
+
+    /// What the script of a page passes to the browser. `ids` are the passkeys that may answer; none of them: any.
+    pub(crate) fn passkey_options(&self, question: &Question, ids: &[String]) -> Option<Value> {
+        Some(self.passkeys()?.1.options(question, ids))
+    }
+
+    /// The IDs of the passkeys of a user, in base64url.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn passkey_ids(&self, subject: &str) -> Result<Vec<String>, database::Error> {
+        let Some((second, _)) = self.passkeys() else { return Ok(Vec::new()) };
+        let (factors, subject) = (second.factors.clone(), subject.to_owned());
+        let passkeys = second.database.read(move |on| factors.passkeys(on, &subject)).await?;
+        Ok(passkeys.iter().map(|passkey| URL_SAFE_NO_PAD.encode(passkey.registered.credential_id())).collect())
+    }
+
+    /// Signs in with a passkey alone. `None` if the answer is refused, or was given before.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn passkey(
+        &self,
+        answer: &str,
+        question: Question,
+    ) -> Result<Option<(Arc<User>, Proof)>, database::Error> {
+        let Some((subject, proof)) = self.answered(answer, question, Owner::Anybody).await? else { return Ok(None) };
+        let user = self.directory.user_of_subject(&subject).await?;
+        Ok(user.map(|user| (user, proof)))
+    }
+
+    /// Proves a passkey as a second factor. `None` if the answer is refused, or was given before.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn second_passkey(
+        &self,
+        under_way: &UnderWay,
+        answer: &str,
+        question: Question,
+    ) -> Result<Option<Proof>, database::Error> {
+        Ok(self.answered(answer, question, Owner::This(&under_way.subject)).await?.map(|(_, proof)| proof))
+    }
+
+    async fn answered(
+        &self,
+        answer: &str,
+        question: Question,
+        owner: Owner<'_>,
+    ) -> Result<Option<(String, Proof)>, database::Error> {
+        let Some((second, party)) = self.passkeys() else { return Ok(None) };
+        let Ok(answer) = webauthn::Answer::parse(answer) else { return Ok(None) };
+        let (factors, id) = (second.factors.clone(), answer.credential_id().to_owned());
+        let Some(passkey) = second.database.read(move |on| factors.passkey(on, &id)).await? else { return Ok(None) };
+        let is_owner = match owner {
+            Owner::Anybody => answer.names_user(),
+            Owner::This(subject) => passkey.subject == subject,
+        };
+        if !is_owner {
+            return Ok(None);
+        }
+        let (hash, now) = (question.hash(), self.clock.now());
+        let mut registered = passkey.registered.clone();
+        let verified = match party.verify(&answer, question, (&passkey.subject, &mut registered)) {
+            Ok(verified) => verified,
+            Err(refused) => {
+                tracing::debug!(error = with_causes(&refused), "a passkey is refused");
+                return Ok(None);
+            }
+        };
+        let factors = second.factors.clone();
+        let subject = passkey.subject.clone();
+        let taken = second.database.write(move |on| factors.take_answer(on, &passkey, &registered, &hash, now)).await?;
+        let proof = Proof::Passkey { is_verified: verified.is_verified, is_synced: verified.is_synced };
+        Ok(taken.then_some((subject, proof)))
+    }
+
+    /// Begins to add a passkey for a user. `None` if the pool has no passkeys.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn begin_passkey(
+        &self,
+        subject: &str,
+        username: &str,
+    ) -> Result<Option<Registration>, database::Error> {
+        let Some((second, party)) = self.passkeys() else { return Ok(None) };
+        let (factors, key) = (second.factors.clone(), subject.to_owned());
+        let existing = second.database.read(move |on| factors.passkeys(on, &key)).await?;
+        let existing: Vec<_> = existing.into_iter().map(|passkey| passkey.registered).collect();
+        Ok(party.register(subject, username, &existing).ok())
+    }
+
+    /// Whether users can have passkeys.
+    pub(crate) fn has_passkeys(&self) -> bool {
+        self.passkeys().is_some()
+    }
+
+    /// Whether a passkey signs in without a password.
+    pub(crate) fn passkey_is_first(&self) -> bool {
+        self.passkeys().is_some_and(|(second, _)| second.settings.passkey_is_first)
+    }
+
+    /// Adds the passkey that has answered, for a user who must have a second factor and has none.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn add_first_passkey(
+        &self,
+        under_way: &UnderWay,
+        answer: &str,
+        registration: &Registration,
+    ) -> Result<NewPasskey, database::Error> {
+        let Some((_, Step::SetUp(_))) = self.next(under_way).await? else { return Ok(NewPasskey::Over) };
+        self.add(under_way, answer, registration, |owned, settings| !settings.has_one_of(&owned.factors)).await
+    }
+
+    /// Adds the passkey that has answered, for a user who is signed in.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn add_passkey(
+        &self,
+        under_way: &UnderWay,
+        answer: &str,
+        registration: &Registration,
+    ) -> Result<NewPasskey, database::Error> {
+        if self.user_of(under_way, |_| Ok(())).await?.is_none() {
+            return Ok(NewPasskey::Over);
+        }
+        self.add(under_way, answer, registration, |_, _| true).await
+    }
+
+    async fn add(
+        &self,
+        under_way: &UnderWay,
+        answer: &str,
+        registration: &Registration,
+        may: fn(&Owned, &Settings) -> bool,
+    ) -> Result<NewPasskey, database::Error> {
+        let Some((second, party)) = self.passkeys() else { return Ok(NewPasskey::Over) };
+        let registered = match party.registered(answer, registration) {
+            Ok(registered) => registered,
+            Err(refused) => {
+                tracing::debug!(error = with_causes(&refused), "a new passkey is refused");
+                return Ok(NewPasskey::Refused);
+            }
+        };
+        let codes = recovery_code::make();
+        let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
+        let (factors, subject, settings) = (second.factors.clone(), under_way.subject.clone(), second.settings.clone());
+        let (question, now) = (registration.hash(), self.clock.now());
+        // The authenticator has verified the user: the registration is refused otherwise.
+        let proof = Proof::Passkey { is_verified: true, is_synced: registered.is_synced() };
+        let work = move |on: &mut Transaction<'_>| {
+            // Two pages of one sign-in: the second must not add to what the first has set up.
+            let owned = factors.of(on, &subject)?;
+            if !may(&owned, &settings) {
+                return Ok(NewPasskey::Over);
+            }
+            match factors.add_passkey(on, &subject, &registered, &question, now)? {
+                Added::TooMany => Ok(NewPasskey::TooMany),
+                Added::Before => Ok(NewPasskey::Refused),
+                Added::Yes if owned.recovery_codes > 0 => Ok(NewPasskey::Added(proof, Vec::new())),
+                Added::Yes => {
+                    factors.set_recovery_codes(on, &subject, &hashes)?;
+                    Ok(NewPasskey::Added(proof, codes))
+                }
+            }
+        };
+        second.database.write(work).await
+    }
+}
