@@ -21,6 +21,7 @@ use crate::user_pool::failures::Failures;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::memory::PoolMemory;
+use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
@@ -81,12 +82,7 @@ impl UserPool {
         let grants = memory.grants.clone();
         let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
         let grants = Grants::new(seal.clone(), lifetimes, grants, stored.as_ref());
-        let second = stored.as_ref().zip(settings.store.as_ref()).map(|(stored, store)| Second {
-            database: Arc::clone(&stored.database),
-            factors: Factors::new(Arc::clone(&settings.name), store.vault.clone()),
-            settings: settings.mfa.clone(),
-            relying_party: relying_party(&settings),
-        });
+        let second = second(&settings, memory, stored.as_ref());
         let events = EventLog::new(stored.is_some().then(|| Arc::clone(&memory.events)), clock.clone());
         let service = SelfService::new(&settings, memory, stored.as_ref(), &events);
         let directory = Directory::new(settings.users.clone(), settings.clients.clone(), stored.clone());
@@ -258,6 +254,18 @@ impl UserPool {
             _ => self.ui.page_error(headers, PageError::Malformed),
         }
     }
+}
+
+/// Second factors. `None` without a database.
+fn second(settings: &Settings, memory: &PoolMemory, stored: Option<&StoredUsers>) -> Option<Second> {
+    Some(Second {
+        database: Arc::clone(&stored?.database),
+        factors: Factors::new(Arc::clone(&settings.name), settings.store.as_ref()?.vault.clone()),
+        settings: settings.mfa.clone(),
+        outgoing: Outgoing::new(settings, memory)?,
+        records: stored?.records.clone(),
+        relying_party: relying_party(settings),
+    })
 }
 
 /// The pool as a relying party of WebAuthn. `None` if users have no passkeys.

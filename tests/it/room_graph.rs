@@ -136,12 +136,13 @@ const ADDED: &[(&str, &str, &str)] = &[
 const USER_POOL: &[(&str, &str)] = &[
     // Pages show whose session it is.
     // Pages show which second factors there are, and the seed of one that is set up.
-    ("hosted_ui", "credential directory factors messages oauth self_service signin"),
+    ("hosted_ui", "credential directory factors messages oauth self_service signin verification"),
     ("oauth", "directory signin"),
-    ("signin", "credential directory factors risk"),
+    // A second factor may be a code that is sent.
+    ("signin", "credential directory factors messages risk verification"),
     ("factors", "credential"),
-    // What users do without an administrator.
-    ("self_service", "credential directory messages verification"),
+    // What users do without an administrator. An address that gets the codes of a second factor recovers nothing.
+    ("self_service", "credential directory factors messages verification"),
     ("credential", ""),
     // Failures are counted by user name, in the one spelling that the directory gives it (attacks U-04).
     ("risk", "directory"),

@@ -140,7 +140,8 @@ pub(crate) enum Stored {
         /// The user name, an alias, or the `sub`.
         user: String,
     },
-    /// Removes the second factors of a user who has lost them: one-time passwords and recovery codes.
+    /// Removes the second factors of a user who has lost them: one-time passwords, recovery codes, passkeys, trusted browsers. Signs the user out
+    /// everywhere.
     ResetFactors {
         #[command(flatten)]
         of: Of,

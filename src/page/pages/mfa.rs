@@ -11,10 +11,8 @@ use crate::page::text::Text;
 #[template(path = "code.html")]
 pub(crate) struct Code<'a> {
     pub(crate) view: View<'a>,
-    /// Who is signing in.
-    pub(crate) user: &'a str,
-    /// What to type. Its placeholder is `user`.
-    pub(crate) lead: Text,
+    /// What to type.
+    pub(crate) lead: Sentence,
     pub(crate) kind: CodeKind,
     /// The path that the form is sent to.
     pub(crate) action: &'a str,
@@ -39,7 +37,7 @@ pub(crate) enum CodeKind {
 
 impl Code<'_> {
     fn lead(&self) -> Vec<Part> {
-        self.view.parts(&Sentence::from(self.lead).named("user", self.user))
+        self.view.parts(&self.lead)
     }
 
     fn label(&self) -> &str {

@@ -89,9 +89,9 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     };
     add("account", view.respond(StatusCode::OK, &account, own, Frames::Nobody));
     let (action, others) = ("/sign-in/step", [("recovery_code", Text::MfaUseRecovery)]);
-    let (user, lead, kind) = (text("alice"), Text::MfaTotpLead, CodeKind::Digits);
+    let (lead, kind) = (Sentence::from(Text::MfaTotpLead).named("user", text("alice")), CodeKind::Digits);
     let alert = Some(Sentence::from(Text::MfaWrongCode));
-    let code = Code { view, user, lead, kind, action, carried, trust_days: Some(30), others: &others, alert };
+    let code = Code { view, lead, kind, action, carried, trust_days: Some(30), others: &others, alert };
     add("code", view.respond(StatusCode::OK, &code, own, Frames::Nobody));
     let picture = Some(Picture { width: 1, path: "M0 0h1v1h-1z".into() });
     let (groups, uri) = ([text("ABCD"), text("EFGH")], text("otpauth://totp/x"));

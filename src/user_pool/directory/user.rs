@@ -141,6 +141,12 @@ impl User {
         groups.into_iter().flatten().filter_map(serde_json::Value::as_str)
     }
 
+    /// An address that was verified: `email` or `phone_number`.
+    pub(crate) fn verified(&self, address: &str) -> Option<&str> {
+        let is_verified = self.claims.get(&format!("{address}_verified")) == Some(&serde_json::Value::Bool(true));
+        self.claims.get(address).and_then(serde_json::Value::as_str).filter(|_| is_verified)
+    }
+
     /// The claims of the user: those of the configuration, or the stored attributes and groups.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims

@@ -12,17 +12,32 @@ pub(crate) enum Factor {
     Passkey,
     /// One-time passwords of an app.
     Totp,
+    /// Codes that are sent to the verified e-mail address.
+    Email,
+    /// Codes that are sent to the verified telephone number.
+    Sms,
 }
 
 impl Factor {
     /// All, in the order in which they are offered: the strongest first.
-    pub(crate) const ALL: [Self; 2] = [Self::Passkey, Self::Totp];
+    pub(crate) const ALL: [Self; 4] = [Self::Passkey, Self::Totp, Self::Email, Self::Sms];
 
     /// As in the configuration and in the database.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Passkey => "passkey",
             Self::Totp => "totp",
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
+
+    /// The attribute with the address that its codes are sent to. `None`: none are sent.
+    pub(crate) const fn address(self) -> Option<&'static str> {
+        match self {
+            Self::Passkey | Self::Totp => None,
+            Self::Email => Some("email"),
+            Self::Sms => Some("phone_number"),
         }
     }
 }
@@ -66,6 +81,16 @@ impl Settings {
     /// Whether users can have passkeys.
     pub(crate) fn has_passkeys(&self) -> bool {
         self.passkey_is_first || self.factors.contains(&Factor::Passkey)
+    }
+
+    /// Whether the codes of a second factor are sent to this address, an attribute of a user with this mode.
+    pub(crate) fn is_factor(&self, address: &str, mode: Mode) -> bool {
+        mode != Mode::Off && self.factors.iter().any(|factor| factor.address() == Some(address))
+    }
+
+    /// Those that a user can set up while signing in.
+    pub(crate) fn to_set_up(&self) -> impl Iterator<Item = Factor> {
+        self.factors.iter().copied().filter(|factor| factor.address().is_none())
     }
 
     /// Whether one of these can be asked for.

@@ -22,6 +22,10 @@ pub(crate) enum Notice {
     NoCode,
     /// The code is wrong, or was used before.
     WrongCode,
+    /// The code was typed wrong too often. It takes another one.
+    TooManyTries,
+    /// There is no code: it has expired, was used, or was replaced.
+    CodeExpired,
     /// The answer of the authenticator is refused.
     PasskeyRefused,
     /// The user has as many passkeys as a user may have.
@@ -33,7 +37,9 @@ impl Notice {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Incomplete | Self::NoCode => StatusCode::BAD_REQUEST,
-            Self::Wrong | Self::WrongCode | Self::PasskeyRefused => StatusCode::UNAUTHORIZED,
+            Self::Wrong | Self::WrongCode | Self::TooManyTries | Self::CodeExpired | Self::PasskeyRefused => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::TooMany(_) | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Disabled | Self::TooManyPasskeys => StatusCode::FORBIDDEN,
         }
@@ -48,6 +54,8 @@ impl Notice {
             | Self::Disabled
             | Self::NoCode
             | Self::WrongCode
+            | Self::TooManyTries
+            | Self::CodeExpired
             | Self::PasskeyRefused
             | Self::TooManyPasskeys => None,
         }
@@ -63,6 +71,8 @@ impl Notice {
             Self::Disabled => Text::SignInDisabled.into(),
             Self::NoCode => Text::MfaNoCode.into(),
             Self::WrongCode => Text::MfaWrongCode.into(),
+            Self::TooManyTries => Text::CodeTooManyTries.into(),
+            Self::CodeExpired => Text::CodeExpired.into(),
             Self::PasskeyRefused => Text::PasskeyRefused.into(),
             Self::TooManyPasskeys => Text::PasskeyTooMany.into(),
         }

@@ -57,6 +57,8 @@ impl Notice {
             Self::Disabled => "sign_in.user_disabled",
             Self::NoCode => "sign_in.no_code",
             Self::WrongCode => "sign_in.wrong_code",
+            Self::TooManyTries => "code.too_many_tries",
+            Self::CodeExpired => "code.expired",
             Self::PasskeyRefused => "sign_in.passkey_refused",
             Self::TooManyPasskeys => "sign_in.too_many_passkeys",
         }

@@ -67,7 +67,7 @@ impl HostedUi {
             Step::Challenge(ways) => match ways.first() {
                 Some(way) => {
                     let page = self.page(Kind::Choose(Vec::new()), under_way, request);
-                    self.ask_for(headers, page, way, ways).await
+                    self.ask_for(headers, page, way, ways, client).await
                 }
                 None => Ok(self.nothing_to_set_up(headers)),
             },
@@ -151,7 +151,7 @@ impl HostedUi {
         let script = self.script_url();
         let frame = Frame { view, carried: carried.expose(), status, page, script: &script };
         match &page.kind {
-            Kind::Code(asked, ways) => code::show(&frame, (*asked, ways), self.sign_in.trusts_for()),
+            Kind::Code(asked, ways) => code::show(&frame, (asked, ways), self.sign_in.trusts_for()),
             Kind::Passkey { question, ids, ways } => {
                 let options = self.sign_in.passkey_options(question, ids).unwrap_or_default().to_string();
                 passkey::show(&frame, &options, ways)

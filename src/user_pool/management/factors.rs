@@ -28,7 +28,8 @@ impl Management {
         }
     }
 
-    /// Removes everything that a user has set up, for a user who has lost it: one-time passwords and recovery codes. What was issued to the user
+    /// Removes everything that a user has set up, for a user who has lost it: one-time passwords, recovery
+    /// codes, passkeys, trusted browsers. What was issued to the user
     /// before ends, so that no page of before sets up what it shows. `who` may also be a user of the configuration.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl Management {
         Ok(self.stored.database.write(end).await?)
     }
 
-    fn session_rows(&self) -> Rows {
+    pub(super) fn session_rows(&self) -> Rows {
         Rows::new(Arc::clone(&self.stored.records.pool))
     }
 }

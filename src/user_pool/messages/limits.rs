@@ -25,7 +25,7 @@ const BUCKETS_MAX: usize = 50_000;
 
 /// What a visitor asks for, or tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(dead_code, reason = "second factors and the pages of the account are about to use it")]
+#[expect(dead_code, reason = "the pages of the account are about to use it")]
 pub(crate) enum Operation {
     /// To change a password.
     ChangePassword,

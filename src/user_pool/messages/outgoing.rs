@@ -44,10 +44,6 @@ impl Outgoing {
     /// # Errors
     ///
     /// If the database fails.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "second factors and the pages of the account are about to use it")
-    )]
     pub(crate) fn send_code(
         &self,
         on: &mut Transaction<'_>,

@@ -16,6 +16,7 @@ mod pushed;
 mod resources;
 mod restore;
 mod self_service;
+mod sent_codes;
 mod set_up;
 mod sign_in;
 mod stored;

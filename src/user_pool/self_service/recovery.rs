@@ -80,10 +80,21 @@ impl SelfService {
         let user = self.stored.records.signing_in(on, &self.rules.sign_in_name(name))?;
         let is_declared = self.rules.declared_subject(name.as_str()).is_some();
         let user = user.filter(|user| !is_declared && user.is_enabled && user.status.recovered().is_ok());
-        Ok(user.and_then(|user| Some((self.destination(&user.attributes)?, user)).map(|(to, user)| (user, to))))
+        Ok(user.and_then(|user| Some((self.recovery_address(&user)?, user)).map(|(to, user)| (user, to))))
     }
 
-    /// Where codes go with which the password is replaced: the first address that was verified.
+    /// Where codes go with which the password is replaced: the first address that was verified, and whose codes are no second factor of this user (pool
+    /// §6.3). Otherwise whoever reads the mail would have both factors.
+    fn recovery_address(&self, user: &Record) -> Option<Recipient> {
+        let mode = self.mfa.mode_of(user.groups.iter().map(String::as_str));
+        let addresses = self.settings.recovery.iter().filter(|address| {
+            let attribute = address.attribute();
+            user.attributes.is_verified(attribute) && !self.mfa.is_factor(attribute, mode)
+        });
+        addresses.filter_map(|address| address.of(&user.attributes)).next()
+    }
+
+    /// Where the user is told of a new password: the first address that was verified.
     pub(crate) fn destination(&self, attributes: &Attributes) -> Option<Recipient> {
         let verified = self.settings.recovery.iter().filter(|address| attributes.is_verified(address.attribute()));
         verified.filter_map(|address| address.of(attributes)).next()

@@ -16,6 +16,7 @@ use crate::user_pool::directory::settings::Usernames;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response, Visit};
 use crate::user_pool::events::log::EventLog;
+use crate::user_pool::factors;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::messages::limits::{Limits, Verdict};
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
@@ -32,6 +33,8 @@ pub(crate) struct SelfService {
     pub(crate) stored: StoredUsers,
     pub(crate) rules: Arc<directory::settings::Settings>,
     pub(crate) settings: Arc<Settings>,
+    /// The second factors.
+    pub(crate) mfa: factors::settings::Settings,
     pub(crate) passwords: Passwords,
     pub(crate) codes: Codes,
     pub(crate) messages: Messages,
@@ -75,6 +78,7 @@ impl SelfService {
         Some(Self {
             rules: Arc::clone(&pool.directory),
             settings: Arc::clone(&pool.self_service),
+            mfa: pool.mfa.clone(),
             passwords: Passwords::new(stored.clone(), pool.password_policy.clone(), hasher),
             codes,
             messages,

@@ -52,12 +52,12 @@ impl SignIn {
             return Ok(Answer::Wrong);
         }
         let (typed, now) = (typed.to_owned(), self.clock.now());
-        self.answer(under_way, from, |second, subject| async move {
-            let (factors, of) = (second.factors.clone(), subject.clone());
+        self.answer(under_way, from, |second, user| async move {
+            let (factors, of) = (second.factors.clone(), user.subject().to_owned());
             let seed = second.database.read(move |on| factors.totp(on, &of)).await?;
-            let Some(step) = seed.and_then(|seed| seed.step_of(&typed, now)) else { return Ok(false) };
+            let Some(step) = seed.and_then(|seed| seed.step_of(&typed, now)) else { return Ok(Answer::Wrong) };
             let factors = second.factors.clone();
-            second.database.write(move |on| factors.take_totp_step(on, &subject, step)).await
+            second.database.write(move |on| factors.take_totp_step(on, user.subject(), step)).await.map(Answer::of)
         })
         .await
     }
@@ -74,19 +74,20 @@ impl SignIn {
         from: From<'_>,
     ) -> Result<Answer, database::Error> {
         let Some(hash) = recovery_code::hash(typed) else { return Ok(Answer::Wrong) };
-        self.answer(under_way, from, |second, subject| async move {
+        self.answer(under_way, from, |second, user| async move {
             let factors = second.factors.clone();
-            second.database.write(move |on| factors.take_recovery_code(on, &subject, &hash)).await
+            let take = move |on: &mut Transaction<'_>| factors.take_recovery_code(on, user.subject(), &hash);
+            second.database.write(take).await.map(Answer::of)
         })
         .await
     }
 
     /// Counts an answer, and verifies it.
-    async fn answer<F: Future<Output = Result<bool, database::Error>>>(
+    pub(super) async fn answer<F: Future<Output = Result<Answer, database::Error>>>(
         &self,
         under_way: &UnderWay,
         (address, known): From<'_>,
-        verify: impl FnOnce(Second, String) -> F,
+        verify: impl FnOnce(Second, Arc<User>) -> F,
     ) -> Result<Answer, database::Error> {
         let Some(second) = self.second.clone() else { return Ok(Answer::Over) };
         let Some((user, ())) = self.user_of(under_way, |_| Ok(())).await? else { return Ok(Answer::Over) };
@@ -97,12 +98,12 @@ impl SignIn {
             Err(Refused::TooMany(wait)) => return Ok(Answer::TooMany(wait)),
             Err(Refused::Busy) => return Ok(Answer::Busy),
         };
-        match verify(second, user.subject().to_owned()).await {
-            Ok(true) => {
+        match verify(second, Arc::clone(&user)).await {
+            Ok(Answer::Right) => {
                 attempt.succeeded();
                 Ok(Answer::Right)
             }
-            Ok(false) => Ok(Answer::Wrong),
+            Ok(not_right) => Ok(not_right),
             Err(error) => {
                 attempt.not_made();
                 Err(error)
@@ -129,16 +130,17 @@ impl SignIn {
         let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
         let (factors, subject, seed) = (second.factors.clone(), under_way.subject.clone(), seed.clone());
         let audit = AuditRows { pool: Arc::clone(&factors.pool) };
-        let settings = second.settings.clone();
+        let of = second.clone();
         let work = move |on: &mut Transaction<'_>| {
             // Two pages of one sign-in: the second must not replace what the first has set up.
-            if settings.has_one_of(&factors.of(on, &subject)?.factors) {
+            if of.settings.has_one_of(&factors.of(on, &subject)?.factors) {
                 return Ok(SetUp::Over);
             }
             factors.set_totp(on, &subject, (&seed, step), now)?;
             factors.set_recovery_codes(on, &subject, &hashes)?;
             let done = Done { operation: "factor.add", subject: Some(&subject), detail: Some("totp") };
             audit.record(on, &Actor::User, done, now)?;
+            of.tell(on, &subject, now)?;
             Ok(SetUp::Done(codes))
         };
         second.database.write(work).await

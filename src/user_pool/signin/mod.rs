@@ -6,6 +6,7 @@ pub(crate) mod passkey;
 mod password;
 pub(crate) mod proof;
 pub(crate) mod second;
+pub(crate) mod sent_code;
 pub(crate) mod sso;
 pub(crate) mod state;
 pub(crate) mod step;

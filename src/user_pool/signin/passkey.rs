@@ -207,25 +207,26 @@ impl SignIn {
         };
         let codes = recovery_code::make();
         let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
-        let (factors, subject, settings) = (second.factors.clone(), under_way.subject.clone(), second.settings.clone());
+        let (of, subject) = (second.clone(), under_way.subject.clone());
         let (question, now) = (registration.hash(), self.clock.now());
         // The authenticator has verified the user: the registration is refused otherwise.
         let proof = Proof::Passkey { is_verified: true, is_synced: registered.is_synced() };
         let work = move |on: &mut Transaction<'_>| {
             // Two pages of one sign-in: the second must not add to what the first has set up.
-            let owned = factors.of(on, &subject)?;
-            if !may(&owned, &settings) {
+            let owned = of.factors.of(on, &subject)?;
+            if !may(&owned, &of.settings) {
                 return Ok(NewPasskey::Over);
             }
-            match factors.add_passkey(on, &subject, &registered, &question, now)? {
-                Added::TooMany => Ok(NewPasskey::TooMany),
-                Added::Before => Ok(NewPasskey::Refused),
-                Added::Yes if owned.recovery_codes > 0 => Ok(NewPasskey::Added(proof, Vec::new())),
-                Added::Yes => {
-                    factors.set_recovery_codes(on, &subject, &hashes)?;
-                    Ok(NewPasskey::Added(proof, codes))
-                }
+            match of.factors.add_passkey(on, &subject, &registered, &question, now)? {
+                Added::TooMany => return Ok(NewPasskey::TooMany),
+                Added::Before => return Ok(NewPasskey::Refused),
+                Added::Yes => of.tell(on, &subject, now)?,
             }
+            if owned.recovery_codes > 0 {
+                return Ok(NewPasskey::Added(proof, Vec::new()));
+            }
+            of.factors.set_recovery_codes(on, &subject, &hashes)?;
+            Ok(NewPasskey::Added(proof, codes))
         };
         second.database.write(work).await
     }

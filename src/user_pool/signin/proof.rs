@@ -55,7 +55,9 @@ impl Proof {
         match self {
             Self::Totp => Some(Factor::Totp),
             Self::Passkey { .. } => Some(Factor::Passkey),
-            _ => None,
+            Self::EmailCode => Some(Factor::Email),
+            Self::SmsCode => Some(Factor::Sms),
+            Self::Password | Self::RecoveryCode | Self::RememberedBrowser => None,
         }
     }
 }

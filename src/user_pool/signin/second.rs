@@ -4,10 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::Database;
+use crate::clock::Timestamp;
+use crate::database::{self, Database, Transaction};
 use crate::secret::Secret;
 use crate::user_pool::credential::webauthn::RelyingParty;
+use crate::user_pool::directory::record::Records;
 use crate::user_pool::factors::{Factors, settings};
+use crate::user_pool::messages::message::Kind;
+use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::signin::known::KnownBrowser;
 
 /// The second factors of a pool with a database.
@@ -16,8 +20,22 @@ pub(crate) struct Second {
     pub(crate) database: Arc<Database>,
     pub(crate) factors: Factors,
     pub(crate) settings: settings::Settings,
+    /// Sends codes, and tells users of new factors.
+    pub(crate) outgoing: Outgoing,
+    /// The users whom it tells.
+    pub(crate) records: Records,
     /// `None` if users have no passkeys.
     pub(crate) relying_party: Option<Arc<RelyingParty>>,
+}
+
+impl Second {
+    /// Tells a user of the database that a factor was added: the user may not have done it.
+    pub(super) fn tell(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<(), database::Error> {
+        match self.records.of_subject(on, subject)? {
+            Some(user) => self.outgoing.notify(on, Kind::FactorAdded, &user, now),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What became of an answer to a challenge.
@@ -27,12 +45,22 @@ pub(crate) enum Answer {
     Right,
     /// It is wrong, was used before, or the user has no such factor.
     Wrong,
+    /// The code was typed wrong too often. It takes another one.
+    TooManyTries,
+    /// There is no code: it has expired, was used, or was replaced.
+    NoCode,
     /// Too many answers were wrong. The next one is permitted after this time.
     TooMany(Duration),
     /// Too many answers are being verified at the moment.
     Busy,
     /// The user has another password, is disabled, or does not exist any more.
     Over,
+}
+
+impl Answer {
+    pub(super) const fn of(is_right: bool) -> Self {
+        if is_right { Self::Right } else { Self::Wrong }
+    }
 }
 
 /// What became of an attempt to set up one-time passwords.

@@ -56,6 +56,11 @@ impl Ways {
         self.iter().next()
     }
 
+    /// Whether a code can be sent.
+    pub(crate) fn has_sent_codes(&self) -> bool {
+        self.factors.iter().any(|factor| factor.address().is_some())
+    }
+
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Way> {
         let recovery = self.has_recovery_codes.then_some(Way::RecoveryCode);
@@ -108,9 +113,14 @@ impl Facts {
         Self { status: user.status(), mode: Mode::Off, owned: Owned::default() }
     }
 
-    /// Of a user who owns this.
+    /// Of a user who has set this up. A verified address is a factor without being set up.
     pub(crate) fn of(user: &User, owned: Owned, settings: &Settings) -> Self {
-        let factors = owned.factors.into_iter().filter(|factor| settings.factors.contains(factor)).collect();
+        let has = |factor: &Factor| match factor.address() {
+            Some(address) => user.verified(address).is_some(),
+            None => owned.factors.contains(factor),
+        };
+        let offered = Factor::ALL.into_iter().filter(|factor| settings.factors.contains(factor));
+        let factors = offered.filter(has).collect();
         Self { status: user.status(), mode: settings.mode_of(user.groups()), owned: Owned { factors, ..owned } }
     }
 }
@@ -132,7 +142,7 @@ pub(crate) fn step(proofs: &Proofs, facts: &Facts, settings: &Settings) -> Step 
         _ if !owned.is_empty() => {
             Step::Challenge(Ways { factors: owned, has_recovery_codes: facts.owned.recovery_codes > 0 })
         }
-        Mode::Required => Step::SetUp(left(&settings.factors)),
+        Mode::Required => Step::SetUp(left(&settings.to_set_up().collect::<Vec<_>>())),
         Mode::Off | Mode::Optional => Step::Done,
     }
 }

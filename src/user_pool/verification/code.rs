@@ -18,7 +18,7 @@ const DIGITS: usize = 6;
 
 /// What a code lets its owner do. A code of one purpose is of no use for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "second factors and the pages of the account are about to use it")]
+#[expect(dead_code, reason = "the pages of the account are about to use it")]
 pub(crate) enum Purpose {
     /// Set a new password.
     Reset,
@@ -223,10 +223,7 @@ impl Codes {
     /// # Errors
     ///
     /// If the database fails.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "second factors and the pages of the account are about to use it")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pages of the account are about to use it"))]
     pub(crate) fn is_valid(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM codes WHERE pool = ?1 AND id = ?2 AND expires_at > ?3 AND wrong_tries < ?4";
         let values = [Value::from(&*self.pool), id.into(), now.into(), WRONG_TRIES_MAX.into()];

@@ -48,6 +48,12 @@ pub(crate) enum MfaFactor {
     Passkey,
     /// One-time passwords of an app on the user's phone (RFC 6238).
     Totp,
+    /// Codes that are sent to the verified e-mail address of the user. The pool needs `mail`. An address that gets such codes is not used for
+    /// `recovery`.
+    Email,
+    /// Codes that are sent to the verified telephone number of the user. The pool needs `sms`. A number that gets such codes is not used for
+    /// `recovery`.
+    Sms,
 }
 
 fn remembered_browsers() -> Period {

@@ -12,6 +12,7 @@ use crate::config::validate::context::Context;
 use crate::config::validate::value;
 use crate::user_pool::credential::webauthn::RelyingParty;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings};
+use crate::user_pool::self_service::settings::Address;
 
 /// The shortest and the longest trust in a browser.
 const BROWSER_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(365 * 86_400));
@@ -27,7 +28,7 @@ pub(super) fn mfa(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Resul
         return problem.hint("add `store`; users of `users` can have second factors, too").fail();
     }
     let mut settings = match &raw.mfa {
-        Some(mfa) => second_factors(mfa, &at.key("mfa"), context)?,
+        Some(mfa) => second_factors(mfa, raw, &at.key("mfa"), context)?,
         None => Settings::default(),
     };
     let first = raw.sign_in.iter().flat_map(|sign_in| sign_in.first_factors.iter());
@@ -37,8 +38,16 @@ pub(super) fn mfa(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Resul
     Ok(settings)
 }
 
-fn second_factors(raw: &Mfa, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
-    let factors = context.each_item(&raw.factors, &at.key("factors"), |factor, _, _| Ok(self::factor(*factor)))?;
+fn second_factors(raw: &Mfa, pool: &UserPool, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
+    let factors = context.each_item(&raw.factors, &at.key("factors"), |factor, at, context| {
+        let lacks = match factor {
+            MfaFactor::Email if pool.mail.is_none() => "mail",
+            MfaFactor::Sms if pool.sms.is_none() => "sms",
+            _ => return Ok(self::factor(*factor)),
+        };
+        let problem = context.found.problem(at, format!("the pool has no `{lacks}`, so no code can be sent"));
+        problem.hint(format!("add `{lacks}` to the pool")).fail()
+    })?;
     let groups = raw.groups.iter().map(|(name, mode)| (name.clone(), self::mode(*mode))).collect();
     let offered = Factor::ALL.into_iter().filter(|factor| factors.contains(factor)).collect();
     let at_browsers = at.key("remembered_browsers");
@@ -80,6 +89,22 @@ fn relying_party(raw: &UserPool, settings: &Settings, at: &Path, context: &mut C
     }
 }
 
+/// An address that gets the codes of a second factor is not used to replace the password (pool §6.3). Checks that an address is left for it.
+pub(super) fn recovery_is_possible(
+    mfa: &Settings,
+    recovery: &[Address],
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<(), Reported> {
+    let is_factor = |address: &Address| mfa.is_factor(address.attribute(), Mode::Optional);
+    if recovery.is_empty() || mfa.is_off() || !recovery.iter().all(is_factor) {
+        return Ok(());
+    }
+    let message = "these are all the addresses of `recovery`, too: nobody could choose another password";
+    let problem = context.found.problem(&at.key("mfa").key("factors"), message);
+    problem.hint("take one of them out, or write `recovery: []`: then administrators set passwords").fail()
+}
+
 const fn mode(raw: MfaMode) -> Mode {
     match raw {
         MfaMode::Off => Mode::Off,
@@ -92,5 +117,7 @@ const fn factor(raw: MfaFactor) -> Factor {
     match raw {
         MfaFactor::Passkey => Factor::Passkey,
         MfaFactor::Totp => Factor::Totp,
+        MfaFactor::Email => Factor::Email,
+        MfaFactor::Sms => Factor::Sms,
     }
 }

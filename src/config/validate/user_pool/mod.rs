@@ -73,6 +73,10 @@ pub(super) fn user_pool(
     let password_policy =
         password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
     let mfa = mfa::mfa(raw, at, context);
+    let recovery = match (&mfa, &self_service) {
+        (Ok(mfa), Ok(settings)) => mfa::recovery_is_possible(mfa, &settings.recovery, at, context),
+        _ => Ok(()),
+    };
     let messages = messages::messages(raw, at, context);
     let retention_at = at.key("retention");
     let retention = retention::retention(raw.retention.as_ref(), raw.store.is_some(), &retention_at, context);
@@ -93,7 +97,7 @@ pub(super) fn user_pool(
         self_service: self_service?,
         store: store?,
         password_policy: password_policy?,
-        mfa: mfa?,
+        mfa: recovery.and(mfa)?,
         messages: messages?,
         retention: retention?,
         clients: clients?,

@@ -17,15 +17,17 @@ use crate::user_pool::signin::step::UnderWay;
 
 /// The page.
 pub(super) fn show(frame: &Frame<'_>, factors: &[Factor]) -> WholeResponse {
-    let choices: Vec<_> = factors.iter().map(|factor| (factor.name(), text(*factor))).collect();
+    let choices: Vec<_> = factors.iter().filter_map(|factor| Some((factor.name(), text(*factor)?))).collect();
     let page = ChooseFactor { view: frame.view, choices: &choices, action: routes::STEP, carried: frame.carried };
     frame.view.respond(frame.status, &page, &frame.form_action(), Frames::Nobody)
 }
 
-const fn text(factor: Factor) -> Text {
+/// `None`: a verified address is a factor without being set up.
+const fn text(factor: Factor) -> Option<Text> {
     match factor {
-        Factor::Passkey => Text::MfaSetUpPasskey,
-        Factor::Totp => Text::MfaSetUpTotp,
+        Factor::Passkey => Some(Text::MfaSetUpPasskey),
+        Factor::Totp => Some(Text::MfaSetUpTotp),
+        Factor::Email | Factor::Sms => None,
     }
 }
 
@@ -54,6 +56,7 @@ impl HostedUi {
     ) -> Result<WholeResponse, database::Error> {
         let kind = match factor {
             Factor::Totp => Kind::SetUpTotp(Seed::random()),
+            Factor::Email | Factor::Sms => return Ok(self.nothing_to_set_up(headers)),
             Factor::Passkey => {
                 let UnderWay { subject, username, .. } = &page.under_way;
                 match self.sign_in.begin_passkey(subject, username).await? {

@@ -8,9 +8,9 @@ use http::HeaderMap;
 use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::page::Text;
 use crate::page::headers::Frames;
 use crate::page::pages::{Code as CodePage, CodeKind};
+use crate::page::{Sentence, Text};
 use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response};
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::{self, Notice};
@@ -22,23 +22,27 @@ use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::routes;
 use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::second::Answer;
-use crate::user_pool::signin::step::{UnderWay, Way, Ways};
+use crate::user_pool::signin::step::{UnderWay, Ways};
 
 /// The page that asks.
-pub(super) fn show(frame: &Frame<'_>, (asked, ways): (Asked, &Ways), trusts_for: Option<Duration>) -> WholeResponse {
-    let (kind, lead, way) = match asked {
-        Asked::Totp => (CodeKind::Digits, Text::MfaTotpLead, Way::Factor(Factor::Totp)),
-        Asked::RecoveryCode => (CodeKind::Recovery, Text::MfaRecoveryLead, Way::RecoveryCode),
+pub(super) fn show(frame: &Frame<'_>, (asked, ways): (&Asked, &Ways), trusts_for: Option<Duration>) -> WholeResponse {
+    let user = &frame.page.under_way.username;
+    let (kind, lead) = match asked {
+        Asked::Totp => (CodeKind::Digits, Sentence::from(Text::MfaTotpLead).named("user", user)),
+        Asked::RecoveryCode => (CodeKind::Recovery, Sentence::from(Text::MfaRecoveryLead).named("user", user)),
+        Asked::Sent { masked, is_another, .. } => {
+            let text = if *is_another { Text::MfaSentAgainLead } else { Text::MfaSentLead };
+            (CodeKind::Digits, Sentence::from(text).named("address", masked))
+        }
     };
     let page = CodePage {
         view: frame.view,
-        user: &frame.page.under_way.username,
         lead,
         kind,
         action: routes::STEP,
         carried: frame.carried,
         trust_days: trusts_for.map(|lifetime| lifetime.as_secs() / 86_400).filter(|days| *days > 0),
-        others: &ways::others(ways, way),
+        others: &ways::others(ways, asked.way()),
         alert: frame.page.notice.map(Notice::alert),
     };
     frame.view.respond(frame.status, &page, &frame.form_action(), Frames::Nobody)
@@ -55,7 +59,7 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         if let Some(way) = ways::chosen(form, &ways) {
-            return self.ask_for(headers, page, way, ways).await;
+            return self.ask_for(headers, page, way, ways, client).await;
         }
         let typed = form.one("code").ok().flatten().unwrap_or_default();
         if typed.trim().is_empty() {
@@ -67,6 +71,10 @@ impl HostedUi {
             Asked::Totp => (Proof::Totp, self.sign_in.totp(&page.under_way, typed, from).await?),
             Asked::RecoveryCode => {
                 (Proof::RecoveryCode, self.sign_in.recovery_code(&page.under_way, typed, from).await?)
+            }
+            Asked::Sent { factor, .. } => {
+                let proof = if factor == Factor::Sms { Proof::SmsCode } else { Proof::EmailCode };
+                (proof, self.sign_in.sent_code(&page.under_way, factor, typed, from).await?)
             }
         };
         if matches!(answer, Answer::Wrong | Answer::TooMany(_)) {
@@ -81,6 +89,14 @@ impl HostedUi {
             Answer::Wrong => {
                 self.metrics.wrong_code.increment();
                 Ok(self.lead_to(headers, &page.with(Notice::WrongCode)))
+            }
+            Answer::TooManyTries => {
+                self.metrics.wrong_code.increment();
+                Ok(self.lead_to(headers, &page.with(Notice::TooManyTries)))
+            }
+            Answer::NoCode => {
+                self.metrics.wrong_code.increment();
+                Ok(self.lead_to(headers, &page.with(Notice::CodeExpired)))
             }
             Answer::TooMany(wait) => {
                 self.metrics.rate_limited.increment();
@@ -106,8 +122,8 @@ impl HostedUi {
             Answer::TooMany(_) => event.because(Reason::TooMany),
             _ => {
                 let challenge = match asked {
-                    Asked::Factor(_) => Challenge::Mfa,
                     Asked::RecoveryCode => Challenge::RecoveryCode,
+                    Asked::Totp | Asked::Sent { .. } => Challenge::Mfa,
                 };
                 challenges.push((challenge, false));
                 event

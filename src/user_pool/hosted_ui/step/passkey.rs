@@ -62,7 +62,7 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         if let Some(way) = ways::chosen(form, &ways) {
-            return self.ask_for(headers, page, way, ways).await;
+            return self.ask_for(headers, page, way, ways, client).await;
         }
         let answer = form.one("credential").ok().flatten().unwrap_or_default();
         match self.sign_in.second_passkey(&page.under_way, answer, question).await? {

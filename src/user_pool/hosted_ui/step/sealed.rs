@@ -12,9 +12,10 @@ use crate::user_pool::credential::webauthn::{Question, Registration};
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::oauth::request::AuthorizationRequest;
-use crate::user_pool::signin::step::{UnderWay, Ways};
+use crate::user_pool::signin::step::{UnderWay, Way, Ways};
+use crate::user_pool::verification::code::Purpose;
 
-/// How long a question for a second factor may be answered (pool §9.4).
+/// How long a question for a second factor may be answered (pool §9.4). Where a code can be sent, as long as the code is valid.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3 * 60);
 /// How long setting one up may take: some users look for an app first.
 const SET_UP_WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -55,15 +56,37 @@ pub(super) enum Kind {
 }
 
 /// The code that a user is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Asked {
     Totp,
     RecoveryCode,
+    /// A code that was sent.
+    Sent {
+        factor: Factor,
+        /// The address, of which only a little can be read.
+        masked: String,
+        /// Whether the user has asked for another one.
+        is_another: bool,
+    },
+}
+
+impl Asked {
+    /// The way that the code proves.
+    pub(super) const fn way(&self) -> Way {
+        match self {
+            Self::Totp => Way::Factor(Factor::Totp),
+            Self::RecoveryCode => Way::RecoveryCode,
+            Self::Sent { factor, .. } => Way::Factor(*factor),
+        }
+    }
 }
 
 impl Kind {
     fn lifetime(&self) -> Duration {
         match self {
+            Self::Code(_, ways) | Self::Passkey { ways, .. } if ways.has_sent_codes() => {
+                Purpose::SecondFactor.lifetime()
+            }
             Self::Code(..) | Self::Passkey { .. } => ANSWER_WITHIN,
             Self::Choose(_)
             | Self::SetUpTotp(_)

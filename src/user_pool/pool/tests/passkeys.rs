@@ -5,6 +5,8 @@ use super::stored::Stored;
 use super::*;
 use crate::user_pool::credential::webauthn::tests::Device;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
+use crate::user_pool::messages::message::Kind;
+use crate::user_pool::messages::settings::MailBy;
 use crate::user_pool::settings::Store;
 
 /// A pool in which passkeys are first and second factors.
@@ -13,6 +15,7 @@ async fn pool(mode: Mode) -> Stored {
         let factors = vec![Factor::Passkey, Factor::Totp];
         settings.mfa = Mfa { mode, factors, passkey_is_first: true, ..Mfa::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
+        settings.messages.mail = Some(MailBy::Console);
     })
     .await
 }
@@ -262,4 +265,37 @@ async fn the_script_is_served_and_nothing_else_of_it() {
     for dangerous in ["innerHTML", "eval(", "fetch(", "document.write"] {
         assert!(!script.text().contains(dangerous), "{dangerous}");
     }
+}
+
+#[tokio::test]
+async fn a_user_is_told_of_a_new_passkey() {
+    let stored = pool(Mode::Optional).await;
+    with_passkey(&stored).await;
+    let messages = stored.messages().await;
+    let [told] = &messages[..] else { panic!("{} messages", messages.len()) };
+    assert_eq!((told.kind, &*told.body.to), (Kind::FactorAdded, "grace@example.com"));
+}
+
+#[tokio::test]
+async fn when_factors_are_removed_passkeys_are_none_and_sessions_end() {
+    let stored = pool(Mode::Optional).await;
+    let device = with_passkey(&stored).await;
+    let mut finder = stored.fixture.browser();
+    let page = finder.authorize(&[]).await;
+    let back = finder.answer(routes::PASSKEY, &page, &device).await;
+    let tokens = stored.fixture.redeem(&back.code()).await.json();
+    assert!(!finder.authorize(&[]).await.code().is_empty(), "signed in");
+    stored.users.reset_factors("grace", START).await.expect("removed");
+    let page = finder.authorize(&[]).await;
+    page.assert_page(StatusCode::OK, "Sign in");
+    let refresh = stored.fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
+    refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    assert_eq!(finder.answer(routes::PASSKEY, &page, &device).await.status(), StatusCode::UNAUTHORIZED);
+    // A user of the configuration, who has no row of users.
+    let mut browser = stored.fixture.browser();
+    browser.sign_in("alice", "correct horse").await;
+    let page = browser.get(routes::ADD_PASSKEY).await;
+    browser.add(&page, &mut Device::new()).await;
+    stored.users.reset_factors("alice-sub", START).await.expect("removed");
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
 }
