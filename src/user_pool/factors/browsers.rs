@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::crypto::{octets, uuid};
 use crate::database::{Error, Row, Transaction, Value};
-use crate::user_pool::factors::owned::Factors;
+use crate::user_pool::factors::rows::Factors;
 
 /// Maximum number of trusted browsers of a user. The one that was not used for the longest time is forgotten.
 const PER_USER_MAX: i64 = 20;

@@ -6,7 +6,9 @@ pub(crate) mod browsers;
 mod owned;
 pub(crate) mod passkeys;
 mod recovery;
+mod rows;
 pub(crate) mod settings;
 mod totp;
 
-pub(crate) use owned::{Factors, Owned, forget, owned};
+pub(crate) use owned::{Owned, forget, owned};
+pub(crate) use rows::Factors;

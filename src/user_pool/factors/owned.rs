@@ -1,18 +1,9 @@
 //! What a user has set up.
 
-use std::sync::Arc;
-
-use crate::database::{Error, Transaction, Value, Vault};
+use crate::database::{Error, Transaction, Value};
 use crate::user_pool::factors::browsers::{self, TrustedBrowser};
+use crate::user_pool::factors::rows::Factors;
 use crate::user_pool::factors::settings::Factor;
-
-/// The factors of the users of one pool.
-#[derive(Clone, Debug)]
-pub(crate) struct Factors {
-    /// The name of the pool in the configuration.
-    pub(crate) pool: Arc<str>,
-    pub(super) vault: Vault,
-}
 
 /// What a user has set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,11 +17,6 @@ pub(crate) struct Owned {
 }
 
 impl Factors {
-    /// Of the pool with this name in the configuration. `vault` encrypts secrets.
-    pub(crate) fn new(pool: Arc<str>, vault: Vault) -> Self {
-        Self { pool, vault }
-    }
-
     /// What this user has set up.
     pub(crate) fn of(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Owned, Error> {
         owned(on, &self.pool, subject)

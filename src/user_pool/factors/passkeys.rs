@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::crypto::uuid;
 use crate::database::{Error, Row, Transaction, Value};
 use crate::user_pool::credential::webauthn::{PER_USER_MAX, Registered};
-use crate::user_pool::factors::owned::Factors;
+use crate::user_pool::factors::rows::Factors;
 
 /// How long an answered question is remembered: longer than a page lives.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30 * 60);

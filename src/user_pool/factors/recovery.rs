@@ -1,7 +1,7 @@
 //! Recovery codes.
 
 use crate::database::{Error, Transaction, Value};
-use crate::user_pool::factors::owned::Factors;
+use crate::user_pool::factors::rows::Factors;
 
 /// A code of a set whose page was not left. A later set of the same user has other codes.
 const UNSEEN: &str = "FROM recovery_codes WHERE pool = ?1 AND sub = ?2 AND hash = ?3 AND seen = 0";

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::database::{Error, Place, Row, Transaction, Value};
 use crate::user_pool::credential::totp::Seed;
-use crate::user_pool::factors::owned::Factors;
+use crate::user_pool::factors::rows::Factors;
 
 impl Factors {
     /// The secret of a user, if the user has one.

@@ -15,7 +15,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::passkeys::Added;
 use crate::user_pool::factors::settings::Settings;
-use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::password::SignIn;
 use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::second::Second;
 use crate::user_pool::signin::step::{Step, UnderWay};

@@ -12,7 +12,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
-use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::password::SignIn;
 use crate::user_pool::signin::second::{Answer, From};
 use crate::user_pool::signin::step::UnderWay;
 use crate::user_pool::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};

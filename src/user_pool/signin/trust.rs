@@ -6,7 +6,7 @@ use crate::crypto::octets;
 use crate::database;
 use crate::secret::Secret;
 use crate::user_pool::factors::browsers::Trust;
-use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::password::SignIn;
 use crate::user_pool::signin::step::UnderWay;
 
 impl SignIn {
