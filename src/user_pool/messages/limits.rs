@@ -37,8 +37,10 @@ pub(crate) enum Operation {
     Resend,
     /// A code for a new password.
     Reset,
-    /// A code to sign in.
+    /// A code to sign in, as the first factor or the second.
     SignIn,
+    /// To sign in with a code, without a password.
+    ConfirmSignIn,
     /// To sign up.
     SignUp,
     /// A code for a new address.
@@ -52,7 +54,9 @@ impl Operation {
     const fn per_hour(self) -> Hourly {
         match self {
             Self::ChangePassword | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => Hourly::Five,
-            Self::ConfirmSignUp | Self::ConfirmReset | Self::SignIn | Self::Verify => Hourly::Fifteen,
+            Self::ConfirmSignUp | Self::ConfirmReset | Self::SignIn | Self::ConfirmSignIn | Self::Verify => {
+                Hourly::Fifteen
+            }
         }
     }
 }
@@ -172,10 +176,11 @@ impl Limits {
             Medium::Sms => self.ceilings.sms,
         };
         // The pool comes first: beyond its ceiling, no row is added.
-        let mut counted = vec![
-            (Withheld::Pool, to.medium.as_str().to_owned(), of_pool),
-            (Withheld::Destination, self.destination(to), self.ceilings.per_destination),
-        ];
+        let mut counted = vec![(Withheld::Pool, to.medium.as_str().to_owned(), of_pool)];
+        // Only who has proved the first factor has a code of the second one sent. Strangers cannot use up what it needs: that of an address.
+        if kind != Kind::SecondFactor {
+            counted.push((Withheld::Destination, self.destination(to), self.ceilings.per_destination));
+        }
         counted.extend(subject.map(|subject| {
             let of = format!("{} {subject}", kind.as_str());
             (Withheld::User, of, self.ceilings.per_user)

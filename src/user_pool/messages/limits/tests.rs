@@ -189,3 +189,20 @@ fn the_country_of_a_number() {
         assert_eq!(country(number), expected, "{number}");
     }
 }
+
+#[tokio::test]
+async fn what_strangers_have_sent_withholds_no_second_factor() {
+    let ceilings = Ceilings { per_destination: 2, per_user: 2, ..wide() };
+    let bench = bench("limits-second-factor", ceilings, &[]);
+    let may = async |kind| {
+        let limits = bench.limits.clone();
+        bench.database.write(move |on| limits.may_send(on, kind, &email("ada@example.com"), Some("ada"), NOW)).await
+    };
+    for kind in [Kind::Reset, Kind::SignIn] {
+        assert_eq!(may(kind).await.expect("read"), Verdict::Send);
+    }
+    assert_eq!(may(Kind::Reset).await.expect("read"), Verdict::Withhold(Withheld::Destination));
+    for verdict in [Verdict::Send, Verdict::Send, Verdict::Withhold(Withheld::User)] {
+        assert_eq!(may(Kind::SecondFactor).await.expect("read"), verdict);
+    }
+}
