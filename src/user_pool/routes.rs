@@ -28,6 +28,10 @@ pub(crate) const SIGN_IN: &str = "/sign-in";
 pub(crate) const STEP: &str = "/sign-in/step";
 /// The target of the form of the sign-in page that has a passkey.
 pub(crate) const PASSKEY: &str = "/sign-in/passkey";
+/// The page that sends a code to sign in with, and the target of its form.
+pub(crate) const EMAIL_CODE: &str = "/sign-in/email";
+/// The page that takes that code, and the target of its form.
+pub(crate) const EMAIL_CODE_ANSWER: &str = "/sign-in/email/code";
 /// The page that adds a passkey.
 pub(crate) const ADD_PASSKEY: &str = "/passkeys/add";
 /// The script of the pages with passkeys.
@@ -72,6 +76,10 @@ pub(crate) enum Route {
     StepPage,
     StepForm,
     PasskeyForm,
+    EmailCodePage,
+    EmailCodeForm,
+    EmailCodeAnswerPage,
+    EmailCodeAnswerForm,
     AddPasskeyPage,
     PasskeyScript,
     SignOutForm,
@@ -123,6 +131,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         STEP if posts => Ok(Route::StepForm),
         STEP => either(Route::StepPage, reads, "GET, HEAD, POST"),
         PASSKEY => either(Route::PasskeyForm, posts, "POST"),
+        EMAIL_CODE if posts => Ok(Route::EmailCodeForm),
+        EMAIL_CODE => either(Route::EmailCodePage, reads, "GET, HEAD, POST"),
+        EMAIL_CODE_ANSWER if posts => Ok(Route::EmailCodeAnswerForm),
+        EMAIL_CODE_ANSWER => either(Route::EmailCodeAnswerPage, reads, "GET, HEAD, POST"),
         ADD_PASSKEY => either(Route::AddPasskeyPage, reads, "GET, HEAD"),
         PASSKEY_SCRIPT => either(Route::PasskeyScript, reads, "GET, HEAD"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),

@@ -15,6 +15,10 @@ pub(crate) enum Purpose {
     SignIn,
     /// The question to an authenticator on the sign-in page.
     Passkey,
+    /// The page that sends a code to sign in with.
+    EmailCode,
+    /// The page that takes that code.
+    EmailCodeAnswer,
     /// A sign-in between the first factor and the session.
     Step,
     /// The return address in the form that asks whether to sign out.
@@ -81,6 +85,8 @@ impl Seal {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",
             Purpose::Passkey => "passkey",
+            Purpose::EmailCode => "email-code",
+            Purpose::EmailCodeAnswer => "email-code-answer",
             Purpose::Step => "step",
             Purpose::SignOut => "sign-out",
             Purpose::Confirmation => "confirmation",

@@ -21,6 +21,7 @@ mod pool_clients;
 mod pool_users;
 mod providers;
 mod rules;
+mod second_factors;
 mod shape;
 mod shared_sessions;
 mod static_files;

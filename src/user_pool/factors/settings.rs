@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) factors: Vec<Factor>,
     /// Whether a passkey signs in without a password.
     pub(crate) passkey_is_first: bool,
+    /// Whether a code that is sent by mail signs in without a password.
+    pub(crate) email_code_is_first: bool,
     /// For how long users may trust a browser. `None`: not at all.
     pub(crate) trusts_for: Option<Duration>,
     /// The relying party ID of passkeys. `None`: the host of the issuer.

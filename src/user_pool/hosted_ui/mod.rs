@@ -5,6 +5,7 @@ mod confirm;
 mod confirm_user;
 pub(crate) mod cookies;
 mod csrf;
+mod email_code;
 mod fields;
 mod flow;
 mod held;

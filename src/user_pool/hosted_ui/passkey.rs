@@ -62,6 +62,9 @@ impl HostedUi {
         form: &Form<'_>,
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
+        if !self.sign_in.passkey_is_first() {
+            return Ok(self.not_found(headers));
+        }
         let asked: Asked = match self.received(Purpose::Passkey, headers, form) {
             Ok((_, asked)) => asked,
             Err(refused) => {

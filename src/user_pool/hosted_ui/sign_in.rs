@@ -76,7 +76,10 @@ impl HostedUi {
     ) -> WholeResponse {
         let application = request.map(|request| self.provider.client_name(request));
         let view = self.view(headers, request.and_then(|request| request.ui_locales.as_deref()));
-        let links: Vec<_> = [self.recovery_link(request), self.sign_up_link(request)].into_iter().flatten().collect();
+        let links: Vec<_> = [self.email_code_link(request), self.recovery_link(request), self.sign_up_link(request)]
+            .into_iter()
+            .flatten()
+            .collect();
         let offer = self.passkey_offer(request, filled.browser);
         let passkey = offer.as_ref().map(|offer| PasskeyForm {
             what: "get",

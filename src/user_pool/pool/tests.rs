@@ -4,6 +4,7 @@ mod authorize;
 mod clients;
 mod confirm;
 mod documents;
+mod email_code;
 mod generations;
 mod guesses;
 mod log;

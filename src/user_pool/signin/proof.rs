@@ -124,10 +124,12 @@ impl Proofs {
         self.0.iter().any(|proof| proof.factor() == Some(factor))
     }
 
-    /// Whether there are two factors: a passkey whose authenticator has verified the user is two, and a trusted browser takes the place of one.
+    /// Whether there are two factors: a passkey whose authenticator has verified the user is two, and a trusted browser takes the place of one. Codes to two
+    /// addresses are two as well, though no more than level 1.
     pub(crate) fn are_enough(&self) -> bool {
         let is_trusted = self.0.contains(&Proof::RememberedBrowser) && self.0.len() > 1;
-        is_trusted || self.level() > Level::One
+        let are_two_codes = self.0.contains(&Proof::EmailCode) && self.0.contains(&Proof::SmsCode);
+        is_trusted || are_two_codes || self.level() > Level::One
     }
 
     /// The level of these proofs together. A remembered browser adds nothing: whoever asks for a level wants the factor itself.

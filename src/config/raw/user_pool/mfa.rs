@@ -70,6 +70,8 @@ fn factors() -> List<MfaFactor> {
 pub(crate) enum FirstFactor {
     /// The password.
     Password,
+    /// A code that is sent to the verified e-mail address of a user in the `store`, without a password. The pool needs `mail`.
+    EmailCode,
     /// A passkey, without a user name and a password. It counts as two factors, because the authenticator verifies the user.
     Passkey,
 }

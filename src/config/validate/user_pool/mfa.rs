@@ -31,8 +31,19 @@ pub(super) fn mfa(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Resul
         Some(mfa) => second_factors(mfa, raw, &at.key("mfa"), context)?,
         None => Settings::default(),
     };
-    let first = raw.sign_in.iter().flat_map(|sign_in| sign_in.first_factors.iter());
-    settings.passkey_is_first = first.into_iter().any(|(_, factor)| *factor == FirstFactor::Passkey);
+    let mut first = Vec::new();
+    if let Some(sign_in) = &raw.sign_in {
+        let at = at.key("sign_in").key("first_factors");
+        first = context.each_item(&sign_in.first_factors, &at, |factor, at, context| {
+            if *factor != FirstFactor::EmailCode || raw.mail.is_some() {
+                return Ok(*factor);
+            }
+            let problem = context.found.problem(at, "the pool has no `mail`, so no code can be sent");
+            problem.hint("add `mail` to the pool").fail()
+        })?;
+    }
+    settings.passkey_is_first = first.contains(&FirstFactor::Passkey);
+    settings.email_code_is_first = first.contains(&FirstFactor::EmailCode);
     settings.relying_party_id = raw.passkeys.as_ref().and_then(|passkeys| passkeys.relying_party_id.clone());
     relying_party(raw, &settings, at, context)?;
     Ok(settings)

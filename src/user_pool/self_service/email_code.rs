@@ -1,0 +1,100 @@
+//! Signing in with a code that is sent by mail, without a password (pool §5.6).
+
+use crate::clock::Timestamp;
+use crate::database::{Error, Transaction};
+use crate::secret::Secret;
+use crate::user_pool::directory::name::UserName;
+use crate::user_pool::directory::record::Record;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::messages::message::{Kind, Medium, Recipient};
+use crate::user_pool::self_service::service::SelfService;
+use crate::user_pool::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
+
+/// The attribute with the address.
+const TARGET: &str = "email";
+
+/// What became of a code.
+#[derive(Debug)]
+pub(crate) enum Proved {
+    /// It is right, and used up.
+    Yes(Box<User>),
+    /// It is another code.
+    Wrong,
+    /// There were too many wrong ones: a new code is needed.
+    TooMany,
+    /// There is no code any more: a new one is needed.
+    Expired,
+}
+
+impl SelfService {
+    /// Whether a code signs in without a password.
+    pub(crate) fn has_email_codes(&self) -> bool {
+        self.mfa.email_code_is_first
+    }
+
+    /// Sends a code to the user whom somebody has named. Returns who has to bring it: the `sub`, or one that stands for a name that nobody has.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn begin_sign_in(&self, typed: &str, language: String, now: Timestamp) -> Result<String, Error> {
+        let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
+        let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignIn.lifetime(), now));
+        let nobody = self.nobody(name.as_str());
+        let work = move |on: &mut Transaction<'_>| {
+            let user = service.stored.records.signing_in(on, &service.rules.sign_in_name(&name))?;
+            let is_declared = service.rules.declared.contains(name.as_str());
+            let user = user.filter(|_| !is_declared).and_then(|user| Some((address(&user)?, user)));
+            let subject = user.as_ref().map_or(nobody, |(_, user)| user.subject.clone());
+            service.codes.issue(on, &of(&subject), &code, user.as_ref().map(|(address, _)| &**address))?;
+            match user {
+                Some((address, user)) => {
+                    let to = Recipient { medium: Medium::Email, address };
+                    let message = service.message(Kind::SignIn, to, &user, &code, Some(&language));
+                    service.send(on, &message, now)?;
+                }
+                None => service.send_nothing(on, Kind::SignIn, &code, now)?,
+            }
+            Ok(subject)
+        };
+        self.stored.database.write(work).await
+    }
+
+    /// Uses a code up. Of many who bring it at the same time, one gets the user.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn sign_in_with_code(
+        &self,
+        subject: String,
+        typed: Secret<String>,
+        now: Timestamp,
+    ) -> Result<Proved, Error> {
+        let service = self.clone();
+        let work = move |on: &mut Transaction<'_>| {
+            let pending = match service.codes.take(on, &of(&subject), typed.expose(), now)? {
+                Taken::Right { pending } => pending,
+                Taken::Wrong => return Ok(Proved::Wrong),
+                Taken::TooMany => return Ok(Proved::TooMany),
+                Taken::Expired => return Ok(Proved::Expired),
+            };
+            // The user may have another address now, or be disabled.
+            let user = service.stored.records.of_subject(on, &subject)?;
+            let user = user.filter(|user| pending.is_some() && address(user) == pending);
+            let user = user.and_then(User::stored);
+            Ok(user.map_or(Proved::Expired, |user| Proved::Yes(Box::new(user))))
+        };
+        self.stored.database.write(work).await
+    }
+}
+
+/// Where a code goes. `None`: this user does not sign in with one. Who has to choose another password first needs the one of before.
+fn address(user: &Record) -> Option<String> {
+    let may = user.is_enabled && user.status.may_have_sessions() && user.attributes.is_verified(TARGET);
+    user.attributes.get(TARGET).filter(|_| may).map(str::to_owned)
+}
+
+const fn of(subject: &str) -> CodeOf<'_> {
+    CodeOf { subject, purpose: Purpose::SignIn, target: TARGET }
+}
