@@ -48,6 +48,7 @@ impl Provider {
             username: String::new(),
             fingerprint: grant.fingerprint.clone(),
             proofs: grant.proofs.clone(),
+            trusts: false,
         };
         Ok(match self.sign_in.next(&under_way).await? {
             Some((user, Step::Done)) => Holder::User(user),

@@ -43,7 +43,7 @@ impl SelfService {
         let nobody = self.nobody(name.as_str());
         let work = move |on: &mut Transaction<'_>| {
             let user = service.stored.records.signing_in(on, &service.rules.sign_in_name(&name))?;
-            let is_declared = service.rules.declared.contains(name.as_str());
+            let is_declared = service.rules.declared_subject(name.as_str()).is_some();
             let user = user.filter(|_| !is_declared).and_then(|user| Some((address(&user)?, user)));
             let subject = user.as_ref().map_or(nobody, |(_, user)| user.subject.clone());
             service.codes.issue(on, &of(&subject), &code, user.as_ref().map(|(address, _)| &**address))?;

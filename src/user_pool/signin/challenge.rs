@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
 use crate::database::{self, Transaction};
 use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::totp::{self, Seed};
