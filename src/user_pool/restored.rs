@@ -9,7 +9,7 @@ use crate::user_pool::endings::rows::EndingRows;
 use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 
 /// Tables of what is issued and ends. The pools of the file share them.
-const ISSUED: [&str; 7] = ["sso", "grants", "families", "codes", "pushed_requests", "logouts", "outbox"];
+const ISSUED: [&str; 8] = ["sso", "grants", "families", "codes", "pushed_requests", "logouts", "outbox", "browsers"];
 
 /// Ends everything that a backup has issued, if the database is a backup from which nobody has served yet, and tells the operator. Blocks. To be called
 /// before the first request.

@@ -27,7 +27,7 @@ pub(crate) struct Everything {
 type Part = (&'static str, &'static str, &'static [&'static str]);
 
 /// What is told of each table. What is secret has no place in it: hashes, codes, and what is encrypted.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 9] = [
     ("names", "SELECT kind, value_key FROM aliases WHERE pool = ?1 AND sub = ?2 ORDER BY 1, 2", &["kind", "value"]),
     (
         "second_factors",
@@ -38,6 +38,16 @@ const PARTS: [Part; 7] = [
         "recovery_codes",
         "SELECT count(*) FROM recovery_codes WHERE pool = ?1 AND sub = ?2 HAVING count(*) > 0",
         &["left"],
+    ),
+    (
+        "passkeys",
+        "SELECT id, created_at, used_at FROM passkeys WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
+        &["id", "created_at", "used_at"],
+    ),
+    (
+        "trusted_browsers",
+        "SELECT id, created_at, used_at, expires_at FROM browsers WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
+        &["id", "created_at", "used_at", "expires_at"],
     ),
     (
         "sessions",

@@ -100,7 +100,8 @@ async fn the_page_with_recovery_codes_is_that_of_one_enrolment() {
     let subject = stored.users.show("grace").await.expect("found").subject;
     let again = stored.database.write(move |on| {
         let (seed, now) = (Seed::random(), START + Duration::from_secs(1));
-        super::mfa::factors().set_totp(on, &subject, (&seed, 0), now)
+        super::mfa::factors().set_totp(on, &subject, (&seed, 0), now)?;
+        super::mfa::factors().set_recovery_codes(on, &subject, &[[1; 32]])
     });
     again.await.expect("set");
     browser.get(&first).await.assert_page(StatusCode::FORBIDDEN, OVER);
