@@ -80,7 +80,7 @@ fn an_import_that_was_killed_is_run_again() {
     let line = |number: u32| match number {
         // It says when the import is here.
         700 => "{}\n".to_owned(),
-        _ => format!("{{\"username\":\"user-{number}\",\"sub\":\"s-{number}\"}}\n"),
+        _ => format!("{{\"username\":\"person-{number}\",\"sub\":\"s-{number}\"}}\n"),
     };
     let path = file(folder, "people.jsonl", &(1..=3000).map(line).collect::<String>());
     let config = folder.join("vestibule.yaml");

@@ -35,7 +35,7 @@ struct Line {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text {
-    Text(String),
+    String(String),
     Boolean(bool),
     Number(serde_json::Number),
 }
@@ -43,7 +43,7 @@ enum Text {
 impl Text {
     fn into_text(self) -> String {
         match self {
-            Self::Text(text) => text,
+            Self::String(text) => text,
             Self::Boolean(value) => value.to_string(),
             Self::Number(number) => number.to_string(),
         }

@@ -34,6 +34,9 @@ pub(crate) struct Management {
     pub(super) actor: Actor,
 }
 
+/// What becomes of a state.
+type Change = fn(Status) -> Result<Status, WrongState>;
+
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -228,7 +231,7 @@ impl Management {
     async fn set_state(
         &self,
         who: &str,
-        (operation, next): (&'static str, fn(Status) -> Result<Status, WrongState>),
+        (operation, next): (&'static str, Change),
         now: Timestamp,
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
