@@ -38,7 +38,7 @@ impl Resend {
         let service = SelfService::new(pool, &PoolMemory::default(), Some(&stored), &events);
         let service = service.context("the pool has a store")?;
         let users = Management::new(stored).with_rules(pool.directory.clone()).by(Actor::of_this_command());
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(self.send(pool, &users, &service, now))?;
         Ok(ExitCode::SUCCESS)
     }
