@@ -86,6 +86,8 @@ impl Dispatch {
             tracing::error!(pool = %self.pool, messages = claimed.unreadable, "messages of the outbox cannot be decrypted and are given up");
         }
         self.metrics.show(contents, now);
+        #[cfg(test)]
+        self.metrics.changed.notify_one();
         Ok((claimed.due, contents.waiting))
     }
 
@@ -120,6 +122,8 @@ impl Dispatch {
         if let Err(error) = written {
             self.report(&error);
         }
+        #[cfg(test)]
+        self.metrics.changed.notify_one();
     }
 
     fn gives_up(&self, id: &str, kind: &str, cause: &str) {

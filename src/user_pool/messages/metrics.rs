@@ -16,6 +16,9 @@ pub(crate) struct Metrics {
     waiting: Counter,
     dead: Counter,
     oldest: Counter,
+    /// Tells a test that there is something new.
+    #[cfg(test)]
+    pub(super) changed: Arc<tokio::sync::Notify>,
 }
 
 impl Metrics {
@@ -43,6 +46,8 @@ impl Metrics {
                 "The age of the oldest message that waits in the outbox of the user pool; 0 if none does.",
                 vec![("pool", pool.to_string())],
             ),
+            #[cfg(test)]
+            changed: Arc::default(),
         }
     }
 

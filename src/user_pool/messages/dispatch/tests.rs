@@ -63,7 +63,7 @@ impl Bench {
     async fn until(&self, is_so: impl Fn(&Metrics) -> bool) {
         let wait = async {
             while !is_so(&self.dispatch.metrics) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                self.dispatch.metrics.changed.notified().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it happens");
