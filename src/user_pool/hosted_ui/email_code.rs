@@ -14,6 +14,7 @@ use crate::page::{Sentence, Text};
 use crate::secret::Secret;
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
@@ -178,7 +179,10 @@ impl HostedUi {
         if let Err(wait) = service.limits.admit(Operation::ConfirmSignIn, &subject, client, now) {
             return Ok(self.flow_again(headers, ANSWER, flow, Notice::too_many(wait), show));
         }
-        let notice = match service.sign_in_with_code(subject, code, now).await? {
+        let notice = match service
+            .sign_in_with_code(subject, code, (&visit(headers, client, flow.request.as_ref()), now))
+            .await?
+        {
             Proved::Yes(user) => {
                 let under_way = UnderWay::of(&user, Proofs::first(Proof::EmailCode));
                 return self.go_on(headers, under_way, flow.request, client).await;

@@ -15,9 +15,11 @@ use crate::page::PASSKEY_SCRIPT;
 use crate::page::headers::harden;
 use crate::secret::Secret;
 use crate::user_pool::credential::webauthn::Question;
+use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response};
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::sign_in::Sent;
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
 use crate::user_pool::seal::Purpose;
@@ -27,6 +29,9 @@ use crate::user_pool::signin::step::UnderWay;
 
 /// How long ago a user may have signed in who adds a passkey.
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// For the sign-in log.
+const FAILED: (EventKind, Response) = (EventKind::SignIn, Response::Fail);
 
 /// The value of the form on the sign-in page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,16 +86,21 @@ impl HostedUi {
             return Ok(self.page_error(headers, error));
         }
         let answer = form.one("credential").ok().flatten().unwrap_or_default();
+        let visit = visit(headers, client, request.as_ref());
         let notice = match self.sign_in.passkey(answer, question).await? {
             Some((user, proof)) if user.is_enabled() => {
                 return self.go_on(headers, UnderWay::of(&user, Proofs::first(proof)), request, client).await;
             }
-            Some(_) => {
+            Some((user, proof)) => {
                 self.metrics.disabled.increment();
+                let event = self.events.event(Some(user.subject()), FAILED, &visit);
+                self.events.put(event.because(Reason::Disabled).after(Proofs::first(proof).challenges()));
                 Notice::Disabled
             }
             None => {
                 self.metrics.wrong_code.increment();
+                // Whose it is, nobody has shown.
+                self.events.answered(None, FAILED, (Challenge::Mfa, false), &visit);
                 Notice::PasskeyRefused
             }
         };

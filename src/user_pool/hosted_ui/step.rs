@@ -17,7 +17,7 @@ use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::secret::Secret;
-use crate::user_pool::events::event::{Kind as EventKind, Response};
+use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response};
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
@@ -243,7 +243,7 @@ impl HostedUi {
             Kind::Choose(factors) => self.choose_set_up(headers, form, page, &factors).await,
             Kind::SetUpPasskey(registration) => self.set_up_passkey(headers, form, page, &registration, client).await,
             Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
-            Kind::AddPasskey(registration) => self.take_passkey(headers, form, page, &registration).await,
+            Kind::AddPasskey(registration) => self.take_passkey(headers, form, page, &registration, client).await,
             // Two forms at the same moment: the other one was first.
             Kind::RecoveryCodes(codes) | Kind::NewRecoveryCodes(codes)
                 if !self.sign_in.leave_codes(&page.under_way, &codes).await? =>
@@ -254,6 +254,18 @@ impl HostedUi {
             Kind::NewRecoveryCodes(_) => Ok(reply::see_other(routes::SIGN_IN)),
             Kind::RecoveryCodes(_) => self.go_on(headers, page.under_way, page.request, client).await,
         }
+    }
+
+    /// Tells the sign-in log of an answer that was not right. `challenge` is what was asked. `None`: too many were wrong before, and this one was not
+    /// looked at.
+    fn record_wrong(&self, headers: &HeaderMap, client: IpAddr, page: &Page, challenge: Option<Challenge>) {
+        let visit = visit(headers, client, page.request.as_ref());
+        let event = self.events.event(Some(&page.under_way.subject), (EventKind::SignIn, Response::Fail), &visit);
+        let proved = page.under_way.proofs.challenges();
+        self.events.put(match challenge {
+            Some(challenge) => event.after(proved.into_iter().chain([(challenge, false)]).collect()),
+            None => event.because(Reason::TooMany).after(proved),
+        });
     }
 
     /// Where the user can start again.

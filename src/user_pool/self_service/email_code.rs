@@ -6,8 +6,9 @@ use crate::secret::Secret;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::event::{Kind as EventKind, Visit};
 use crate::user_pool::messages::message::{Kind, Medium, Recipient};
-use crate::user_pool::self_service::service::SelfService;
+use crate::user_pool::self_service::service::{Outcome, SelfService};
 use crate::user_pool::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
 
 /// The attribute with the address.
@@ -69,23 +70,40 @@ impl SelfService {
         &self,
         subject: String,
         typed: Secret<String>,
-        now: Timestamp,
+        (visit, now): (&Visit, Timestamp),
     ) -> Result<Proved, Error> {
         let service = self.clone();
         let work = move |on: &mut Transaction<'_>| {
-            let pending = match service.codes.take(on, &of(&subject), typed.expose(), now)? {
-                Taken::Right { pending } => pending,
-                Taken::Wrong => return Ok(Proved::Wrong),
-                Taken::TooMany => return Ok(Proved::TooMany),
-                Taken::Expired => return Ok(Proved::Expired),
-            };
-            // The user may have another address now, or be disabled.
             let user = service.stored.records.of_subject(on, &subject)?;
-            let user = user.filter(|user| pending.is_some() && address(user) == pending);
-            let user = user.and_then(User::stored);
-            Ok(user.map_or(Proved::Expired, |user| Proved::Yes(Box::new(user))))
+            let who = user.as_ref().map(|user| user.subject.clone());
+            let proved = match service.codes.take(on, &of(&subject), typed.expose(), now)? {
+                Taken::Right { pending } => {
+                    // The user may have another address now, or be disabled.
+                    let user = user.filter(|user| pending.is_some() && address(user) == pending);
+                    user.and_then(User::stored).map_or(Proved::Expired, |user| Proved::Yes(Box::new(user)))
+                }
+                Taken::Wrong => Proved::Wrong,
+                Taken::TooMany => Proved::TooMany,
+                Taken::Expired => Proved::Expired,
+            };
+            Ok((proved, who))
         };
-        self.stored.database.write(work).await
+        let (proved, who) = self.stored.database.write(work).await?;
+        if let Some(outcome) = proved.outcome() {
+            self.record(who.as_deref(), EventKind::SignIn, outcome, visit);
+        }
+        Ok(proved)
+    }
+}
+
+impl Proved {
+    /// For the sign-in log. `None`: the sign-in goes on, and says so itself.
+    const fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Yes(_) => None,
+            Self::Wrong | Self::Expired => Some(Outcome::Wrong),
+            Self::TooMany => Some(Outcome::TooMany),
+        }
     }
 }
 

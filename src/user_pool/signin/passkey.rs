@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::webauthn::{self, Question, Registration, RelyingParty};
 use crate::user_pool::directory::user::User;
+use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::passkeys::Added;
 use crate::user_pool::factors::settings::Settings;
@@ -222,6 +223,8 @@ impl SignIn {
                 Added::Before => return Ok(NewPasskey::Refused),
                 Added::Yes => of.tell(on, &subject, now)?,
             }
+            let done = Done { operation: "factor.add", subject: Some(&subject), detail: Some("passkey") };
+            AuditRows { pool: Arc::clone(&of.factors.pool) }.record(on, &Actor::User, done, now)?;
             if owned.recovery_codes > 0 {
                 return Ok(NewPasskey::Added(proof, Vec::new()));
             }

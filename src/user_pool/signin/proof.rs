@@ -114,7 +114,8 @@ impl Proofs {
         let challenge = |proof: &Proof| match proof {
             Proof::Password => Challenge::Password,
             Proof::RecoveryCode => Challenge::RecoveryCode,
-            _ => Challenge::Mfa,
+            Proof::EmailCode | Proof::SmsCode => Challenge::SentCode,
+            Proof::Totp | Proof::Passkey { .. } | Proof::RememberedBrowser => Challenge::Mfa,
         };
         self.0.iter().map(|proof| (challenge(proof), true)).collect()
     }

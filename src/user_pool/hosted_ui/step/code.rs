@@ -11,14 +11,13 @@ use crate::message::form::Form;
 use crate::page::headers::Frames;
 use crate::page::pages::{Code as CodePage, CodeKind};
 use crate::page::{Sentence, Text};
-use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response};
+use crate::user_pool::events::event::Challenge;
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::sign_in::{BUSY_FOR, whole_seconds};
 use crate::user_pool::hosted_ui::step::sealed::{Asked, Frame, Page};
 use crate::user_pool::hosted_ui::step::ways;
 use crate::user_pool::hosted_ui::ui::HostedUi;
-use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::routes;
 use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::second::Answer;
@@ -77,8 +76,17 @@ impl HostedUi {
                 (proof, self.sign_in.sent_code(&page.under_way, factor, typed, from).await?)
             }
         };
-        if matches!(answer, Answer::Wrong | Answer::TooMany(_)) {
-            self.record_wrong_answer(headers, client, &page, asked, &answer);
+        let challenge = match asked {
+            Asked::Totp => Challenge::Mfa,
+            Asked::RecoveryCode => Challenge::RecoveryCode,
+            Asked::Sent { .. } => Challenge::SentCode,
+        };
+        match answer {
+            Answer::Wrong | Answer::TooManyTries | Answer::NoCode => {
+                self.record_wrong(headers, client, &page, Some(challenge));
+            }
+            Answer::TooMany(_) => self.record_wrong(headers, client, &page, None),
+            Answer::Right | Answer::Busy | Answer::Over => {}
         }
         match answer {
             Answer::Right => {
@@ -111,24 +119,5 @@ impl HostedUi {
                 Ok(self.refused(headers, page::Refused::Expired, again))
             }
         }
-    }
-
-    /// Tells the sign-in log of an answer that was not right.
-    fn record_wrong_answer(&self, headers: &HeaderMap, client: IpAddr, page: &Page, asked: Asked, answer: &Answer) {
-        let visit = visit(headers, client, page.request.as_ref());
-        let event = self.events.event(Some(&page.under_way.subject), (EventKind::SignIn, Response::Fail), &visit);
-        let mut challenges = page.under_way.proofs.challenges();
-        let event = match answer {
-            Answer::TooMany(_) => event.because(Reason::TooMany),
-            _ => {
-                let challenge = match asked {
-                    Asked::RecoveryCode => Challenge::RecoveryCode,
-                    Asked::Totp | Asked::Sent { .. } => Challenge::Mfa,
-                };
-                challenges.push((challenge, false));
-                event
-            }
-        };
-        self.events.put(event.after(challenges));
     }
 }

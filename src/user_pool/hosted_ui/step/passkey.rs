@@ -10,11 +10,13 @@ use crate::message::form::Form;
 use crate::page::Text;
 use crate::page::pages::{Passkey as PasskeyPage, PasskeyForm};
 use crate::user_pool::credential::webauthn::{Question, Registration};
+use crate::user_pool::events::event::{Challenge, Kind as EventKind, Response};
 use crate::user_pool::factors::settings::Factor;
 use crate::user_pool::hosted_ui::page::{self, Notice};
 use crate::user_pool::hosted_ui::step::sealed::{Frame, Kind, Page};
 use crate::user_pool::hosted_ui::step::ways;
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::signin::passkey::NewPasskey;
 use crate::user_pool::signin::step::{UnderWay, Way, Ways};
 use crate::user_pool::{reply, routes};
@@ -72,6 +74,7 @@ impl HostedUi {
             }
             None => {
                 self.metrics.wrong_code.increment();
+                self.record_wrong(headers, client, &page, Some(Challenge::Mfa));
                 // A new question: each is answered once.
                 let page = match (page.kind.clone(), self.sign_in.ask_passkey()) {
                     (Kind::Passkey { ids, ways, .. }, Some(question)) => {
@@ -94,7 +97,9 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let answer = form.one("credential").ok().flatten().unwrap_or_default();
-        match self.sign_in.add_first_passkey(&page.under_way, answer, registration).await? {
+        let added = self.sign_in.add_first_passkey(&page.under_way, answer, registration).await?;
+        self.record_added(headers, client, &page, &added);
+        match added {
             NewPasskey::Added(proof, codes) => {
                 let under_way = UnderWay { proofs: page.under_way.proofs.and(proof), ..page.under_way };
                 if codes.is_empty() {
@@ -129,13 +134,16 @@ impl HostedUi {
         form: &Form<'_>,
         page: Page,
         registration: &Registration,
+        client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let visitor = self.visitor(headers).await?;
         if visitor.is_none_or(|(session, _)| session.subject != page.under_way.subject) {
             return Ok(self.refused(headers, page::Refused::Expired, routes::SIGN_IN.to_owned()));
         }
         let answer = form.one("credential").ok().flatten().unwrap_or_default();
-        match self.sign_in.add_passkey(&page.under_way, answer, registration).await? {
+        let added = self.sign_in.add_passkey(&page.under_way, answer, registration).await?;
+        self.record_added(headers, client, &page, &added);
+        match added {
             NewPasskey::Added(_, codes) if codes.is_empty() => Ok(reply::see_other(routes::SIGN_IN)),
             NewPasskey::Added(_, codes) => {
                 let codes = codes.iter().map(|code| code.expose().clone()).collect();
@@ -145,5 +153,16 @@ impl HostedUi {
             NewPasskey::TooMany => Ok(self.lead_to(headers, &page.with(Notice::TooManyPasskeys))),
             NewPasskey::Over => Ok(self.refused(headers, page::Refused::Expired, routes::SIGN_IN.to_owned())),
         }
+    }
+
+    /// Tells the sign-in log of a passkey that is added or refused.
+    fn record_added(&self, headers: &HeaderMap, client: IpAddr, page: &Page, added: &NewPasskey) {
+        let (response, is_right) = match added {
+            NewPasskey::Added(..) => (Response::Pass, true),
+            NewPasskey::Refused => (Response::Fail, false),
+            NewPasskey::TooMany | NewPasskey::Over => return,
+        };
+        let (visit, what) = (visit(headers, client, page.request.as_ref()), (EventKind::FactorChange, response));
+        self.events.answered(Some(&page.under_way.subject), what, (Challenge::Mfa, is_right), &visit);
     }
 }

@@ -50,6 +50,16 @@ async fn a_code_signs_in_once() {
     let page = ask(&mut other, "grace").await;
     let again = answer(&mut other, &page, &code).await;
     assert!(again.text().contains("This code is not right."), "{}", again.text());
+    let page = ask(&mut other, "eve").await;
+    answer(&mut other, &page, &code).await;
+    let grace = claims["sub"].as_str().expect("a subject");
+    let expected = [
+        "SignIn Fail SentCode- grace",
+        "SignIn Pass SentCode+ grace",
+        "SignIn Fail SentCode- grace",
+        "SignIn Fail SentCode- nobody",
+    ];
+    assert_eq!(stored.fixture.texts(&[(grace, "grace")]), expected);
 }
 
 #[tokio::test]

@@ -23,11 +23,11 @@ fn text(event: &Event, names: &[(&str, &str)]) -> String {
 
 impl Fixture {
     /// The events since the last time.
-    fn events(&self) -> Vec<Event> {
+    pub(super) fn events(&self) -> Vec<Event> {
         self.process.0.events.take().events
     }
 
-    fn texts(&self, names: &[(&str, &str)]) -> Vec<String> {
+    pub(super) fn texts(&self, names: &[(&str, &str)]) -> Vec<String> {
         self.events().iter().map(|event| text(event, names)).collect()
     }
 }

@@ -315,3 +315,34 @@ async fn where_a_passkey_is_a_second_factor_only_it_does_not_sign_in_alone() {
     let refused = browser.post(routes::PASSKEY, &[("request", &page.hidden()), ("credential", "{}")]).await;
     assert_eq!(refused.status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn passkeys_are_in_the_sign_in_log_and_the_audit() {
+    let stored = pool(Mode::Optional).await;
+    let grace = stored.users.show("grace").await.expect("found").subject;
+    let names = [(&*grace, "grace")];
+    let device = with_passkey(&stored).await;
+    assert_eq!(stored.fixture.texts(&names), ["SignIn Pass Password+ grace", "FactorChange Pass Mfa+ grace"]);
+    let added = &stored.users.audited(Some("grace"), 1).await.expect("read")[0];
+    assert_eq!((&*added.operation, added.detail.as_deref(), &*added.actor), ("factor.add", Some("passkey"), "user"));
+    // As the second factor, at first with one that is not hers.
+    let mut foreign = Device::new();
+    (foreign.id, foreign.user_handle) = (device.id.clone(), device.user_handle.clone());
+    let (mut browser, page) = stored.half_way().await;
+    let again = browser.answer(routes::STEP, &page, &foreign).await;
+    browser.answer(routes::STEP, &again, &device).await.code();
+    let expected =
+        ["SignIn InProgress Password+ grace", "SignIn Fail Password+ Mfa- grace", "SignIn Pass Password+ Mfa+ grace"];
+    assert_eq!(stored.fixture.texts(&names), expected);
+    // As the first one. Whose the wrong one is, nobody has shown.
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let again = browser.answer(routes::PASSKEY, &page, &foreign).await;
+    browser.answer(routes::PASSKEY, &again, &device).await.code();
+    assert_eq!(stored.fixture.texts(&names), ["SignIn Fail Mfa- nobody", "SignIn Pass Mfa+ grace"]);
+    stored.users.set_enabled("grace", false, START).await.expect("disabled");
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    assert_eq!(browser.answer(routes::PASSKEY, &page, &device).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(stored.fixture.texts(&names), ["SignIn Fail Mfa+ Disabled grace"]);
+}
