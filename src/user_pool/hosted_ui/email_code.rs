@@ -12,6 +12,7 @@ use crate::page::link::Link;
 use crate::page::pages::{Field, Form as FormPage, Input, Label};
 use crate::page::{Sentence, Text};
 use crate::secret::Secret;
+use crate::user_pool::hosted_ui::asking::Ask;
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
@@ -24,14 +25,13 @@ use crate::user_pool::self_service::email_code::Proved;
 use crate::user_pool::signin::proof::{Proof, Proofs};
 use crate::user_pool::signin::step::UnderWay;
 
-const ASK: Place = Place { path: routes::EMAIL_CODE, purpose: Purpose::EmailCode };
+const ASK: Ask = Ask {
+    place: Place { path: routes::EMAIL_CODE, purpose: Purpose::EmailCode },
+    title: Text::EmailCodeTitle,
+    lead: Text::EmailCodeLead,
+    operation: Operation::SignIn,
+};
 const ANSWER: Place = Place { path: routes::EMAIL_CODE_ANSWER, purpose: Purpose::EmailCodeAnswer };
-
-/// Who wants a code: what was typed.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Asking {
-    username: String,
-}
 
 /// Who may bring the code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,41 +54,7 @@ impl HostedUi {
     /// Shows the page that takes a name.
     pub(crate) fn email_code_page(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         let Some(service) = self.email_codes() else { return self.not_found(headers) };
-        match self.flow::<Asking>(headers, ASK, form, false) {
-            Ok(received) => self.show_ask(headers, service, &received.flow, &received.carried, StatusCode::OK),
-            Err(Some(refused)) => *refused,
-            Err(None) => {
-                let flow = Flow::new(self.kept_request(form), Asking::default());
-                self.first_page(headers, ASK, &flow, |carried| {
-                    self.show_ask(headers, service, &flow, carried, StatusCode::OK)
-                })
-            }
-        }
-    }
-
-    fn show_ask(
-        &self,
-        headers: &HeaderMap,
-        service: &SelfService,
-        flow: &Flow<Asking>,
-        carried: &str,
-        status: StatusCode,
-    ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
-        let label = Label::Text(service.name_label());
-        let page = FormPage {
-            view,
-            title: Text::EmailCodeTitle,
-            alert: flow.alert(),
-            lead: vec![Text::EmailCodeLead.into()],
-            action: routes::EMAIL_CODE,
-            carried,
-            fields: vec![Field::required("username", label, Input::Username, &flow.step.username)],
-            submit: Text::RecoverySubmit,
-            others: &[],
-            links: &[self.back(flow.request.as_ref())],
-        };
-        self.form_page(&page, view, status, flow.request.as_ref())
+        self.asking_page(headers, form, service, ASK)
     }
 
     /// Handles the name.
@@ -99,23 +65,12 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let Some(service) = self.email_codes() else { return Ok(self.not_found(headers)) };
-        let mut flow = match self.flow::<Asking>(headers, ASK, form, true) {
-            Ok(received) => received.flow,
-            Err(refused) => return Ok(self.unusable(headers, refused)),
+        let (flow, username) = match self.asked(headers, form, (service, ASK), client) {
+            Ok(asked) => asked,
+            Err(answer) => return Ok(*answer),
         };
-        let Some(username) = field(form, "username") else { return Ok(self.twice(headers)) };
-        let username = username.trim().to_owned();
-        flow.step.username = username.chars().take(256).collect();
-        let show = |flow: &Flow<Asking>, carried: &str, status| self.show_ask(headers, service, flow, carried, status);
-        if username.is_empty() {
-            return Ok(self.flow_again(headers, ASK, flow, Notice::incomplete(), show));
-        }
-        let now = self.clock.now();
-        if let Err(wait) = service.limits.admit(Operation::SignIn, &username.to_lowercase(), client, now) {
-            return Ok(self.flow_again(headers, ASK, flow, Notice::too_many(wait), show));
-        }
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
-        let subject = service.begin_sign_in(&username, language, now).await?;
+        let subject = service.begin_sign_in(&username, language, self.clock.now()).await?;
         let next = Flow::new(flow.request, Answering { username: flow.step.username, subject });
         Ok(self
             .flow_on(headers, ANSWER, &next, |flow, carried, status| self.show_answer(headers, flow, carried, status)))

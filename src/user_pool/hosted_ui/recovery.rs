@@ -15,6 +15,7 @@ use crate::page::site::NO_FORM;
 use crate::page::{Sentence, Text};
 use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::hosted_ui::asking::{Ask, Asking};
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
@@ -25,17 +26,13 @@ use crate::user_pool::seal::Purpose;
 use crate::user_pool::self_service::SelfService;
 use crate::user_pool::self_service::recovery::Recovered;
 
-const FORGOT: Place = Place { path: routes::FORGOT_PASSWORD, purpose: Purpose::ForgotPassword };
+const FORGOT: Ask = Ask {
+    place: Place { path: routes::FORGOT_PASSWORD, purpose: Purpose::ForgotPassword },
+    title: Text::RecoveryTitle,
+    lead: Text::RecoveryLead,
+    operation: Operation::Reset,
+};
 const RESET: Place = Place { path: routes::RESET_PASSWORD, purpose: Purpose::ResetPassword };
-
-/// Who wants another password.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Asking {
-    /// What was typed.
-    username: String,
-    /// Whether the password of before was right, and another one is needed.
-    is_required: bool,
-}
 
 /// Who may set another password.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,50 +63,15 @@ impl HostedUi {
         let service = self.recovery()?;
         let username = user.shown_name().to_owned();
         let flow = Flow::new(request, Asking { username, is_required: true });
-        Some(self.flow_on(headers, FORGOT, &flow, |flow, carried, status| {
-            self.show_forgot(headers, service, flow, carried, status)
+        Some(self.flow_on(headers, FORGOT.place, &flow, |flow, carried, status| {
+            self.show_asking(headers, service, FORGOT, (flow, carried), status)
         }))
     }
 
     /// Shows the page that takes a name.
     pub(crate) fn forgot_password_page(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         let Some(service) = self.recovery() else { return self.not_found(headers) };
-        match self.flow::<Asking>(headers, FORGOT, form, false) {
-            Ok(received) => self.show_forgot(headers, service, &received.flow, &received.carried, StatusCode::OK),
-            Err(Some(refused)) => *refused,
-            Err(None) => {
-                let flow = Flow::new(self.kept_request(form), Asking::default());
-                self.first_page(headers, FORGOT, &flow, |carried| {
-                    self.show_forgot(headers, service, &flow, carried, StatusCode::OK)
-                })
-            }
-        }
-    }
-
-    fn show_forgot(
-        &self,
-        headers: &HeaderMap,
-        service: &SelfService,
-        flow: &Flow<Asking>,
-        carried: &str,
-        status: StatusCode,
-    ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
-        let lead = if flow.step.is_required { Text::RecoveryRequired } else { Text::RecoveryLead };
-        let label = Label::Text(service.name_label());
-        let page = FormPage {
-            view,
-            title: Text::RecoveryTitle,
-            alert: flow.alert(),
-            lead: vec![lead.into()],
-            action: routes::FORGOT_PASSWORD,
-            carried,
-            fields: vec![Field::required("username", label, Input::Username, &flow.step.username)],
-            submit: Text::RecoverySubmit,
-            others: &[],
-            links: &[self.back(flow.request.as_ref())],
-        };
-        self.form_page(&page, view, status, flow.request.as_ref())
+        self.asking_page(headers, form, service, FORGOT)
     }
 
     /// Handles the name.
@@ -120,25 +82,13 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let Some(service) = self.recovery() else { return Ok(self.not_found(headers)) };
-        let mut flow = match self.flow::<Asking>(headers, FORGOT, form, true) {
-            Ok(received) => received.flow,
-            Err(refused) => return Ok(self.unusable(headers, refused)),
+        let (flow, username) = match self.asked(headers, form, (service, FORGOT), client) {
+            Ok(asked) => asked,
+            Err(answer) => return Ok(*answer),
         };
-        let Some(username) = field(form, "username") else { return Ok(self.twice(headers)) };
-        let username = username.trim().to_owned();
-        flow.step.username = username.chars().take(256).collect();
-        let show =
-            |flow: &Flow<Asking>, carried: &str, status| self.show_forgot(headers, service, flow, carried, status);
-        if username.is_empty() {
-            return Ok(self.flow_again(headers, FORGOT, flow, Notice::incomplete(), show));
-        }
-        let now = self.clock.now();
-        if let Err(wait) = service.limits.admit(Operation::Reset, &username.to_lowercase(), client, now) {
-            return Ok(self.flow_again(headers, FORGOT, flow, Notice::too_many(wait), show));
-        }
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
-        let subject = service.begin_recovery(&username, language, (&visit, now)).await?;
+        let subject = service.begin_recovery(&username, language, (&visit, self.clock.now())).await?;
         let next = Flow::new(flow.request, Resetting { username: flow.step.username, subject, is_done: false });
         Ok(self.flow_on(headers, RESET, &next, |flow, carried, status| self.show_reset(headers, flow, carried, status)))
     }

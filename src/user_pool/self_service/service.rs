@@ -11,6 +11,7 @@ use crate::user_pool::credential::hasher::{Hasher, costs};
 use crate::user_pool::directory;
 use crate::user_pool::directory::StoredUsers;
 use crate::user_pool::directory::attribute::Attributes;
+use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::directory::settings::Usernames;
 use crate::user_pool::directory::user::User;
@@ -98,6 +99,12 @@ impl SelfService {
             Outcome::TooMany => event.because(Reason::TooMany),
             Outcome::Right | Outcome::Wrong => event.after(vec![(Challenge::SentCode, outcome == Outcome::Right)]),
         });
+    }
+
+    /// A name as limits count it: one spelling for all spellings that lead to the same user.
+    pub(crate) fn counted_name(&self, typed: &str) -> String {
+        let name = UserName::parse(typed).map(|name| self.rules.canonical(&name).as_str().to_owned());
+        name.unwrap_or_else(|| typed.to_lowercase())
     }
 
     /// What users are named by, on pages.

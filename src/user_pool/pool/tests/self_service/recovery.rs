@@ -161,3 +161,20 @@ async fn a_temporary_password_is_changed_and_what_is_missing_is_given() {
     // The page was for the temporary password.
     assert!(answer("Eve", PASSWORD).await.text().contains("Your account was changed meanwhile."));
 }
+
+/// Otherwise each spelling of a phone number would have a limit of its own.
+#[tokio::test]
+async fn u_02_all_spellings_of_a_name_are_counted_as_one() {
+    let aliases = vec![directory::settings::Alias::PhoneNumber];
+    let rules = directory::settings::Settings { aliases, ..Default::default() };
+    let open = Open::with(rules, SelfService { sign_up: None, recovery: vec![Address::Email] }).await;
+    let mut limited = Vec::new();
+    for typed in ["+4930123", "+49 30 123", "+49-30-123", "+49(30)123", "+49.30.123", "+49/30/123"] {
+        let mut browser = open.fixture.browser();
+        let page = browser.get(routes::FORGOT_PASSWORD).await;
+        let fields = [("request", &*page.hidden()), ("username", typed)];
+        let answer = browser.send_form(routes::FORGOT_PASSWORD, &fields).await;
+        limited.push(answer.text().contains("Too many attempts"));
+    }
+    assert_eq!(limited, [false, false, false, false, false, true]);
+}
