@@ -111,6 +111,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) title: Option<&'a str>,
     /// The name of the relying party, if there is one.
     pub(crate) application: Option<&'a str>,
+    /// What for, if not for a relying party.
+    pub(crate) purpose: Option<Text>,
     /// The path that the form is sent to.
     pub(crate) action: &'a str,
     /// The hidden value.
@@ -138,6 +140,10 @@ impl SignIn<'_> {
         }
     }
 
+    fn what_for(&self) -> Option<&str> {
+        self.purpose.map(|purpose| self.view.text(purpose))
+    }
+
     fn continue_to(&self) -> Option<Vec<Part>> {
         let application = self.application?;
         Some(self.view.parts(&Sentence::from(Text::SignInContinue).named("application", application)))
@@ -154,6 +160,8 @@ pub(crate) struct Account<'a> {
     pub(crate) applications: &'a [(String, String)],
     /// The path of the page that adds a passkey, where there are passkeys.
     pub(crate) add_passkey: Option<&'a str>,
+    /// The path of the pages of the account, where there are such pages.
+    pub(crate) account: Option<&'a str>,
     /// The path that the form is sent to.
     pub(crate) action: &'a str,
     /// The hidden value.
@@ -258,9 +266,11 @@ impl Demo<'_> {
     }
 }
 
+mod account;
 mod mfa;
 mod passkey;
 
+pub(crate) use account::{Overview, Part as AccountPart};
 pub(crate) use mfa::{Code, CodeKind, Picture, RecoveryCodes, SetUpTotp};
 pub(crate) use passkey::{ChooseFactor, Passkey, PasskeyForm};
 

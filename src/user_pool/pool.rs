@@ -12,6 +12,7 @@ use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
+use crate::user_pool::account::Account;
 use crate::user_pool::credential::webauthn::RelyingParty;
 use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::endings::reader::EndingReader;
@@ -99,6 +100,7 @@ impl UserPool {
             second,
             (events.clone(), clock.clone()),
         ));
+        let account = Account::new(&settings, memory, stored.as_ref(), &sign_in, (events.clone(), clock.clone()));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),
@@ -124,6 +126,7 @@ impl UserPool {
             provider: Arc::clone(&provider),
             sign_in,
             service,
+            account,
             sessions,
             seal,
             clock,
@@ -237,6 +240,8 @@ impl UserPool {
             Route::ResetPasswordForm => self.ui.reset_password(headers, &form, caller.address()).await,
             Route::NewPasswordPage => Ok(self.ui.new_password_page(headers, &form)),
             Route::NewPasswordForm => self.ui.new_password(headers, &form, caller.address()).await,
+            Route::AccountPage(section) => self.ui.account_page(headers, &form, section, caller.address()).await,
+            Route::AccountForm(section) => self.ui.account_form(headers, &form, section, caller.address()).await,
             Route::SignOutForm => self.ui.sign_out(headers, &form, caller.address()).await,
         };
         answered.unwrap_or_else(|error| {

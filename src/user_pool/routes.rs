@@ -1,6 +1,10 @@
 //! Every path that the pool answers.
 
+pub(crate) mod account;
+
 use http::Method;
+
+use account::Section;
 
 /// Discovery (OpenID Connect Discovery §4).
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -97,6 +101,8 @@ pub(crate) enum Route {
     ResetPasswordForm,
     NewPasswordPage,
     NewPasswordForm,
+    AccountPage(Section),
+    AccountForm(Section),
 }
 
 /// Why no route matches a request.
@@ -152,8 +158,14 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         RESET_PASSWORD => either(Route::ResetPasswordPage, reads, "GET, HEAD, POST"),
         NEW_PASSWORD if posts => Ok(Route::NewPasswordForm),
         NEW_PASSWORD => either(Route::NewPasswordPage, reads, "GET, HEAD, POST"),
-        _ => Err(NoRoute::Path),
+        path => account(method, path),
     }
+}
+
+fn account(method: &Method, path: &str) -> Result<Route, NoRoute> {
+    let section = Section::of(path).ok_or(NoRoute::Path)?;
+    let is_form = section.is_form(method).map_err(NoRoute::Method)?;
+    Ok(if is_form { Route::AccountForm(section) } else { Route::AccountPage(section) })
 }
 
 /// The path of an endpoint that has several: those of Cognito (pool §9.2) are as good as ours.

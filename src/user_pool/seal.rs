@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
     ResetPassword,
     /// The page on which a temporary password is changed.
     NewPassword,
+    /// A page of the account, and its form.
+    Account,
     /// The result of a form, in the address of the page that shows it.
     FormResult,
     /// Why a form was refused, in the address of the page that says so.
@@ -97,6 +99,7 @@ impl Seal {
             Purpose::ForgotPassword => "forgot-password",
             Purpose::ResetPassword => "reset-password",
             Purpose::NewPassword => "new-password",
+            Purpose::Account => "account",
             Purpose::FormResult => "form-result",
             Purpose::FormRefusal => "form-refusal",
             Purpose::SingleSignOn => "single-sign-on",

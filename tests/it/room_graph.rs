@@ -136,7 +136,9 @@ const ADDED: &[(&str, &str, &str)] = &[
 const USER_POOL: &[(&str, &str)] = &[
     // Pages show whose session it is.
     // Pages show which second factors there are, and the seed of one that is set up.
-    ("hosted_ui", "credential directory factors messages oauth self_service signin verification"),
+    ("hosted_ui", "account credential directory factors messages oauth self_service signin verification"),
+    // What users see and change of themselves.
+    ("account", "credential directory messages signin verification"),
     ("oauth", "directory signin"),
     // A second factor may be a code that is sent.
     ("signin", "credential directory factors messages risk verification"),

@@ -59,6 +59,7 @@ pub(crate) enum Label {
 pub(crate) enum Input {
     /// The digits that were sent.
     Code,
+    CurrentPassword,
     Date,
     Email,
     NewPassword,
@@ -117,7 +118,7 @@ impl<'a> Field<'a> {
             Input::Code | Input::Text | Input::Username => "text",
             Input::Date => "date",
             Input::Email => "email",
-            Input::NewPassword => "password",
+            Input::CurrentPassword | Input::NewPassword => "password",
             Input::Phone => "tel",
         }
     }
@@ -127,7 +128,7 @@ impl<'a> Field<'a> {
             Input::Code => 16,
             Input::Date => 10,
             Input::Phone => 32,
-            Input::Email | Input::Username | Input::NewPassword => 256,
+            Input::Email | Input::Username | Input::CurrentPassword | Input::NewPassword => 256,
             Input::Text => 2048,
         }
     }
@@ -137,6 +138,7 @@ impl<'a> Field<'a> {
         match self.input {
             // `one-time-code` offers the code of a message that has just come.
             Input::Code => r#" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9 ]*""#,
+            Input::CurrentPassword => r#" autocomplete="current-password""#,
             Input::Date => r#" autocomplete="bday""#,
             Input::Email => r#" autocomplete="email""#,
             Input::NewPassword => r#" autocomplete="new-password""#,

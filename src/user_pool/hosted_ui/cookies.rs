@@ -16,6 +16,8 @@ pub(crate) struct Cookies {
     pub(crate) known: String,
     /// What tells a browser that a user trusts.
     pub(crate) trusted: String,
+    /// The page of the account that the user wanted to see before the sign-in.
+    pub(crate) next: String,
 }
 
 impl Cookies {
@@ -26,7 +28,13 @@ impl Cookies {
             Some(port) => format!("-{port}"),
         };
         let name = |of: &str| format!("__Host-vestibule-pool{of}{port}");
-        Self { session: name(""), form: name("-form"), known: name("-known"), trusted: name("-trusted") }
+        Self {
+            session: name(""),
+            form: name("-form"),
+            known: name("-known"),
+            trusted: name("-trusted"),
+            next: name("-next"),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::user_pool::signin::state;
 use crate::user_pool::{reply, routes};
 
 /// The parameter of a page that has the sealed value.
-const PARAMETER: &str = "flow";
+pub(super) const PARAMETER: &str = "flow";
 
 /// The parameter of links between our pages that has the authorization request.
 const REQUEST: &str = "for";
@@ -103,6 +103,11 @@ impl<T: Serialize + DeserializeOwned> Flow<T> {
     /// The first page of this kind.
     pub(super) fn new(request: Option<AuthorizationRequest>, step: T) -> Self {
         Self { request, step, alert: None }
+    }
+
+    /// The same, with what the page says first.
+    pub(super) fn saying(self, alert: String) -> Self {
+        Self { alert: Some(alert), ..self }
     }
 
     /// Why the page is shown again.
@@ -274,6 +279,7 @@ mod tests {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/REASONS.md");
         let list = std::fs::read_to_string(list).expect("the list");
         for code in [
+            "account.wrong_password",
             "code.expired",
             "code.too_many_tries",
             "code.wrong",

@@ -61,7 +61,8 @@ impl HostedUi {
         }
         let notice = Some(result.notice(now));
         let browser = browser.unwrap_or_default();
-        let filled = Filled { carried: &result.carried, browser, username: &result.username, notice };
+        let is_for_account = request.is_none() && self.next_section(headers).is_some();
+        let filled = Filled { carried: &result.carried, browser, username: &result.username, notice, is_for_account };
         Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
     }
 }

@@ -1,5 +1,6 @@
 //! The pages of the pool: passes forms to `signin`, then continues the OAuth request. Each page is a file; start at `sign_in`.
 
+mod account;
 mod asking;
 mod authorize;
 mod confirm;

@@ -94,4 +94,8 @@ pub(crate) enum Refused {
     QuestionExpired,
     /// The question whether a program may act as the user is too old.
     ConfirmationExpired,
+    /// The form of the account comes from another site, browser, session or page, or the cookie is missing.
+    AccountForeign,
+    /// The page of the account is too old.
+    AccountExpired,
 }

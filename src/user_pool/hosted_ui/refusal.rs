@@ -42,6 +42,8 @@ impl Refused {
             Self::Expired => "sign_in.form_expired",
             Self::QuestionExpired => "sign_out.form_expired",
             Self::ConfirmationExpired => "confirm.form_expired",
+            Self::AccountForeign => "account.form_foreign",
+            Self::AccountExpired => "account.form_expired",
         }
     }
 }
@@ -95,8 +97,15 @@ mod tests {
         let pages =
             [PageError::UnknownClient, PageError::UnknownRedirect, PageError::UnknownRequest, PageError::Malformed]
                 .map(PageError::code);
-        let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired, Refused::ConfirmationExpired]
-            .map(Refused::code);
+        let forms = [
+            Refused::Foreign,
+            Refused::Expired,
+            Refused::QuestionExpired,
+            Refused::ConfirmationExpired,
+            Refused::AccountForeign,
+            Refused::AccountExpired,
+        ]
+        .map(Refused::code);
         let sign_ins = [
             Notice::Incomplete,
             Notice::Wrong,

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
+use crate::page::Text;
 use crate::page::headers::Frames;
 use crate::page::pages::{PasskeyForm, SignIn as SignInPage};
 use crate::secret::Secret;
@@ -44,6 +45,8 @@ pub(super) struct Filled<'f> {
     pub(super) browser: &'f str,
     pub(super) username: &'f str,
     pub(super) notice: Option<Notice>,
+    /// Whether it leads to the pages of the account.
+    pub(super) is_for_account: bool,
 }
 
 impl HostedUi {
@@ -54,6 +57,21 @@ impl HostedUi {
         request: Option<&AuthorizationRequest>,
         login_hint: Option<&str>,
     ) -> WholeResponse {
+        self.ask_to_sign_in(headers, request, login_hint, false)
+    }
+
+    /// Shows the sign-in page for the pages of the account.
+    pub(super) fn ask_again_for_account(&self, headers: &HeaderMap, login_hint: Option<&str>) -> WholeResponse {
+        self.ask_to_sign_in(headers, None, login_hint, true)
+    }
+
+    fn ask_to_sign_in(
+        &self,
+        headers: &HeaderMap,
+        request: Option<&AuthorizationRequest>,
+        login_hint: Option<&str>,
+        is_for_account: bool,
+    ) -> WholeResponse {
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let carried = state::carry(&self.seal, Purpose::SignIn, request, &browser, self.clock.now());
         let hint = login_hint.filter(|hint| hint.len() <= 256).unwrap_or_default();
@@ -61,7 +79,7 @@ impl HostedUi {
             headers,
             StatusCode::OK,
             request,
-            &Filled { carried: &carried, browser: &browser, username: hint, notice: None },
+            &Filled { carried: &carried, browser: &browser, username: hint, notice: None, is_for_account },
         );
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
@@ -92,6 +110,7 @@ impl HostedUi {
             view,
             title: self.title.as_deref(),
             application: application.as_deref(),
+            purpose: filled.is_for_account.then_some(Text::AccountSignIn),
             action: routes::SIGN_IN,
             carried: filled.carried,
             username: filled.username,
@@ -168,7 +187,8 @@ impl HostedUi {
         }
         let Sent { headers, request, carried, username } = sent;
         let browser = self.browser(headers).unwrap_or_default();
-        let filled = Filled { carried, browser, username, notice: Some(notice) };
+        let is_for_account = request.is_none() && self.next_section(headers).is_some();
+        let filled = Filled { carried, browser, username, notice: Some(notice), is_for_account };
         let page = self.sign_in_page(headers, notice.status(), request.as_ref(), &filled);
         let mut response = refusal::because(notice.code(), page);
         let headers = response.headers_mut();

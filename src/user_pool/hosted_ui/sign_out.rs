@@ -17,6 +17,7 @@ use crate::page::{Text, View};
 use crate::user_pool::events::event::{Kind, Response, Visit};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::{csrf, page};
+use crate::user_pool::routes::account::Section;
 use crate::user_pool::seal::Purpose;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::sso::Session;
@@ -82,7 +83,8 @@ impl HostedUi {
             }
             Question::SignedIn { user, applications } => {
                 let add_passkey = self.sign_in.has_passkeys().then_some(routes::ADD_PASSKEY);
-                let page = Account { view, user, applications, add_passkey, action, carried };
+                let account = self.account.is_some().then_some(Section::Overview.path());
+                let page = Account { view, user, applications, add_passkey, account, action, carried };
                 view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
             }
         };

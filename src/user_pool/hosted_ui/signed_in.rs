@@ -7,11 +7,11 @@ use crate::message::{WholeResponse, cookie};
 use crate::user_pool::directory::user::User;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::reply;
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::known::{self, KnownBrowser};
 use crate::user_pool::signin::sso::Begun;
 use crate::user_pool::signin::step::UnderWay;
-use crate::user_pool::{reply, routes};
 
 impl HostedUi {
     /// Signs in a user who has proved enough, and answers with the redirect to the relying party.
@@ -32,7 +32,7 @@ impl HostedUi {
             request => {
                 let former = self.session(headers).await?;
                 let begun = self.sessions.begin(user, under_way.proofs.clone(), former.as_ref(), seen, now).await?;
-                self.begin_session(&begun, request).await?
+                self.begin_session(headers, &begun, request).await?
             }
         };
         if under_way.trusts
@@ -49,12 +49,13 @@ impl HostedUi {
 
     async fn begin_session(
         &self,
+        headers: &HeaderMap,
         begun: &Begun,
         request: Option<&AuthorizationRequest>,
     ) -> Result<WholeResponse, database::Error> {
         let mut response = match request {
             Some(request) => reply::see_other(&self.provider.code_location(request, &begun.session).await?),
-            None => reply::see_other(routes::SIGN_IN),
+            None => self.after_sign_in(headers),
         };
         let value = cookie::set(&self.cookies.session, begun.cookie.expose(), self.sessions.lifetime().as_secs());
         response.headers_mut().append(header::SET_COOKIE, value);

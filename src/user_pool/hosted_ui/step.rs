@@ -48,7 +48,10 @@ impl HostedUi {
             let again = self.again_location(request.as_ref());
             return Ok(self.refused(headers, page::Refused::Expired, again));
         };
-        let is_trusted = matches!(step, Step::Challenge(_)) && self.is_trusted(headers, &under_way).await?;
+        // Whoever changes an account proves all of it again.
+        let may_be_trusted = request.is_some() || self.next_section(headers).is_none();
+        let is_trusted =
+            may_be_trusted && matches!(step, Step::Challenge(_)) && self.is_trusted(headers, &under_way).await?;
         let (step, under_way) = if is_trusted {
             let proofs = under_way.proofs.and(Proof::RememberedBrowser);
             (Step::Done, UnderWay { proofs, ..under_way })

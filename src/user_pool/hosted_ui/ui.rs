@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::page::Pages;
+use crate::user_pool::account::Account;
 use crate::user_pool::events::log::EventLog;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::metrics::Metrics;
@@ -25,6 +26,8 @@ pub(crate) struct HostedUi {
     pub(crate) sign_in: Arc<SignIn>,
     /// `None`: the pool has no database.
     pub(crate) service: Option<SelfService>,
+    /// `None`: the pool has no database.
+    pub(crate) account: Option<Account>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,

@@ -86,7 +86,8 @@ impl HostedUi {
         })
     }
 
-    async fn opened(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
+    /// The session of the browser, whatever its user has to prove today.
+    pub(super) async fn opened(&self, headers: &HeaderMap) -> Result<Option<Session>, database::Error> {
         let now = self.clock.now();
         let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.session);
         for (_, value) in named.take(COOKIES_MAX) {

@@ -174,6 +174,15 @@ impl Passwords {
         set.await?.ok_or(Error::Changed)
     }
 
+    /// Whether the policy allows the password of this user, as far as this is known at once.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub(crate) fn check(&self, user: &Record, password: &Secret<String>) -> Result<(), Fault> {
+        self.policy.check(password, &about(&user.username, &user.attributes))
+    }
+
     /// Whether the user has this password, or has had it among the last ones. A temporary password does not count: it may be kept (pool §2.4).
     async fn was_used(&self, user: &Record, password: &Secret<String>) -> Result<bool, Error> {
         let Some(former) = self.policy.history.checked_sub(1) else { return Ok(false) };

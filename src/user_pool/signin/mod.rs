@@ -1,5 +1,6 @@
 //! Verifies users: `password`, then second factors in `challenge`. `step` says what a sign-in asks for next.
 
+pub(crate) mod again;
 mod challenge;
 pub(crate) mod known;
 pub(crate) mod passkey;

@@ -128,9 +128,14 @@ impl Proofs {
     /// Whether there are two factors: a passkey whose authenticator has verified the user is two, and a trusted browser takes the place of one. Codes to two
     /// addresses are two as well, though no more than level 1.
     pub(crate) fn are_enough(&self) -> bool {
-        let is_trusted = self.0.contains(&Proof::RememberedBrowser) && self.0.len() > 1;
+        let is_trusted = self.have_trusted_browser() && self.0.len() > 1;
         let are_two_codes = self.0.contains(&Proof::EmailCode) && self.0.contains(&Proof::SmsCode);
         is_trusted || are_two_codes || self.level() > Level::One
+    }
+
+    /// Whether a trusted browser has taken the place of a second factor.
+    pub(crate) fn have_trusted_browser(&self) -> bool {
+        self.0.contains(&Proof::RememberedBrowser)
     }
 
     /// The level of these proofs together. A remembered browser adds nothing: whoever asks for a level wants the factor itself.

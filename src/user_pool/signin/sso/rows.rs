@@ -85,7 +85,8 @@ impl Rows {
         Ok(session)
     }
 
-    fn is_there(&self, on: &mut Transaction<'_>, session: &Session) -> Result<bool, Error> {
+    /// Whether a session of this user is there. It may have expired.
+    pub(crate) fn is_there(&self, on: &mut Transaction<'_>, session: &Session) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM sso WHERE pool = ?1 AND id = ?2 AND sub = ?3";
         let key = [Value::from(&*self.pool), (&session.id).into(), (&session.subject).into()];
         Ok(on.query_one(sql, &key)?.is_some())

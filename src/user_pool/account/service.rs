@@ -1,0 +1,109 @@
+//! What the use cases have in common: every one of them runs in [`Account::read`] or [`Account::change`].
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Timestamp};
+use crate::database::{Error, Transaction};
+use crate::user_pool::account::gate::{Fresh, Here, Visitor};
+use crate::user_pool::credential::hasher::{Hasher, costs};
+use crate::user_pool::directory::StoredUsers;
+use crate::user_pool::events::log::EventLog;
+use crate::user_pool::memory::PoolMemory;
+use crate::user_pool::messages::outgoing::Outgoing;
+use crate::user_pool::passwords::Passwords;
+use crate::user_pool::settings::Settings;
+use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::sso::{Rows, Session};
+
+/// The account of each user of one pool that has a store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(super) stored: StoredUsers,
+    pub(super) sessions: Rows,
+    pub(super) sign_in: Arc<SignIn>,
+    pub(super) passwords: Passwords,
+    /// Sends codes and notices.
+    pub(super) outgoing: Outgoing,
+    /// The sign-in log.
+    pub(super) events: EventLog,
+    pub(super) clock: Clock,
+}
+
+impl Account {
+    /// Of the users of this database. `None` if the pool has none. `memory` is that of the pool.
+    pub(crate) fn new(
+        settings: &Settings,
+        memory: &PoolMemory,
+        stored: Option<&StoredUsers>,
+        sign_in: &Arc<SignIn>,
+        (events, clock): (EventLog, Clock),
+    ) -> Option<Self> {
+        let (stored, outgoing) = (stored?.clone(), Outgoing::new(settings, memory)?);
+        let hasher = Hasher::new(settings.hashing_max, costs([]), memory.hashing.clone());
+        Some(Self {
+            sessions: Rows::new(Arc::clone(&stored.records.pool)),
+            sign_in: Arc::clone(sign_in),
+            passwords: Passwords::new(stored.clone(), settings.password_policy.clone(), hasher),
+            outgoing,
+            events,
+            clock,
+            stored,
+        })
+    }
+
+    /// The user of a session that a browser has. `None` if the user has to sign in.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn enter(&self, session: Session) -> Result<Option<Visitor>, Error> {
+        Visitor::enter(session, &self.sign_in).await
+    }
+
+    /// The time of the pool.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reads something about a user. `None` if the session has ended meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        who: &Visitor,
+        work: impl FnOnce(&mut Transaction<'_>, &Here) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let (account, who) = (self.clone(), who.clone());
+        let read = move |on: &mut Transaction<'_>| account.run(on, &who, work);
+        self.stored.database.read(read).await
+    }
+
+    /// Changes something about a user. `None` if the session has ended meanwhile: then nothing was done.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        who: &Fresh,
+        work: impl FnOnce(&mut Transaction<'_>, &Here) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let (account, who) = (self.clone(), who.visitor().clone());
+        let change = move |on: &mut Transaction<'_>| account.run(on, &who, work);
+        self.stored.database.write(change).await
+    }
+
+    fn run<T>(
+        &self,
+        on: &mut Transaction<'_>,
+        who: &Visitor,
+        work: impl FnOnce(&mut Transaction<'_>, &Here) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        match who.here(on, (&self.stored.records, &self.sessions))? {
+            Some(here) => work(on, &here).map(Some),
+            None => Ok(None),
+        }
+    }
+}
