@@ -270,7 +270,7 @@ mod account;
 mod mfa;
 mod passkey;
 
-pub(crate) use account::{Overview, Part as AccountPart};
+pub(crate) use account::{Item as AccountItem, List as AccountList, Overview, Part as AccountPart, Press};
 pub(crate) use mfa::{Code, CodeKind, Picture, RecoveryCodes, SetUpTotp};
 pub(crate) use passkey::{ChooseFactor, Passkey, PasskeyForm};
 

@@ -9,13 +9,14 @@ mod export;
 mod factors;
 mod groups;
 pub(crate) mod import;
+pub(crate) mod json;
 mod log;
 mod names;
 pub(crate) mod sessions;
 mod users;
 
 pub(crate) use add::NewUser;
-pub(crate) use export::{Everything, group_line, user_line};
+pub(crate) use export::{group_line, user_line};
 
 pub(crate) use crate::user_pool::directory::filter::Filter;
 pub(crate) use crate::user_pool::directory::group::Group;

@@ -13,7 +13,7 @@ pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;
 
-mod account;
+pub(crate) mod account;
 pub(crate) mod background;
 mod client_options;
 pub(crate) mod factors;

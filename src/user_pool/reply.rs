@@ -17,6 +17,11 @@ pub(crate) fn json(status: StatusCode, value: &Value) -> WholeResponse {
     response
 }
 
+/// A JSON document for the user whose cookie came with the request: no page of another site may read it.
+pub(crate) fn own_json(value: &Value) -> WholeResponse {
+    with(StatusCode::OK, "application/json", format!("{value:#}\n"))
+}
+
 /// A JSON document that may be cached for `max_age_seconds`, and that pages of any site may read.
 pub(crate) fn public_json(value: &Value, max_age_seconds: u32) -> WholeResponse {
     let mut response = with(StatusCode::OK, "application/json", value.to_string());

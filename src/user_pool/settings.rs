@@ -10,6 +10,7 @@ use crate::database::Vault;
 use crate::identity::Claims;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
+use crate::user_pool::account::settings::Settings as AccountSettings;
 use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::settings::Settings as DirectoryRules;
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) directory: Arc<DirectoryRules>,
     /// What users of the database may do without an administrator.
     pub(crate) self_service: Arc<SelfServiceSettings>,
+    /// What they may change of themselves.
+    pub(crate) account: Arc<AccountSettings>,
     /// Where users are that are added while the process runs. `None`: the pool has the users of the configuration only.
     pub(crate) store: Option<Store>,
     /// How long events and the audit are kept.

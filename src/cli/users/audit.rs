@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use crate::cli::users::opened;
 use crate::cli::users::output::{pretty, shown, table};
 use crate::cli::users::stored::Of;
 use crate::user_pool::events::audit::Entry;
+use crate::user_pool::management::json;
 
 /// Shows who has changed what, and who has read what of whom with a command. The newest first.
 #[derive(Debug, clap::Args)]
@@ -34,7 +33,7 @@ impl Audit {
 /// One line for each entry.
 fn text(entries: &[Entry], as_json: bool) -> String {
     if as_json {
-        return pretty(&entries.iter().map(value).collect());
+        return pretty(&entries.iter().map(json::entry).collect());
     }
     let mut rows = vec![["AT", "WHO", "WHAT", "USER", "DETAIL"].map(str::to_owned)];
     rows.extend(entries.iter().map(|entry| {
@@ -42,15 +41,4 @@ fn text(entries: &[Entry], as_json: bool) -> String {
         [entry.at.to_text(), entry.actor.clone(), entry.operation.clone(), subject, detail]
     }));
     table(&rows)
-}
-
-/// As a JSON object.
-pub(super) fn value(entry: &Entry) -> Value {
-    json!({
-        "at": entry.at.to_text(),
-        "actor": entry.actor,
-        "operation": entry.operation,
-        "sub": entry.subject,
-        "detail": entry.detail,
-    })
 }

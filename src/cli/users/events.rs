@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use crate::cli::users::opened;
 use crate::cli::users::output::{pretty, shown, table};
 use crate::cli::users::stored::Of;
-use crate::user_pool::events::event::{Challenge, Event, Reason};
+use crate::user_pool::events::event::{Challenge, Event};
+use crate::user_pool::management::json;
 
 /// Shows what users have done: sign-ins, also those that failed, sign-ups, and what concerns passwords and second factors. The newest first.
 #[derive(Debug, clap::Args)]
@@ -46,7 +45,7 @@ impl Events {
 /// One line for each event.
 fn text(events: &[Event], as_json: bool) -> String {
     if as_json {
-        return pretty(&events.iter().map(value).collect());
+        return pretty(&events.iter().map(json::event).collect());
     }
     let mut rows = vec![["AT", "EVENT", "OUTCOME", "USER", "ADDRESS", "CLIENT", "BROWSER"].map(str::to_owned)];
     rows.extend(events.iter().map(|event| {
@@ -73,22 +72,4 @@ fn outcome(event: &Event) -> String {
     why.extend(event.reason.map(|reason| reason.as_str().to_owned()));
     let response = event.response.as_str();
     if why.is_empty() { response.to_owned() } else { format!("{response}: {}", why.join(", ")) }
-}
-
-/// As a JSON object, with the names of pool §11.7 where it has one.
-pub(super) fn value(event: &Event) -> Value {
-    let one = |(name, is_right): &(Challenge, bool)| json!({"name": name.as_str(), "response": if *is_right { "Success" } else { "Failure" }});
-    let challenges: Vec<Value> = event.challenges.iter().map(one).collect();
-    json!({
-        "id": event.id,
-        "sub": Some(&event.subject).filter(|subject| !subject.is_empty()),
-        "type": event.kind.as_str(),
-        "response": event.response.as_str(),
-        "challenges": challenges,
-        "reason": event.reason.map(Reason::as_str),
-        "client_id": event.visit.client,
-        "address": event.visit.seen.address,
-        "agent": event.visit.seen.agent,
-        "at": event.at.to_text(),
-    })
 }

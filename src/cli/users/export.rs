@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::progress::{Progress, Unit};
 use crate::cli::users::opened::{self, Opened};
-use crate::cli::users::output::{pretty, value};
+use crate::cli::users::output::pretty;
 use crate::cli::users::stored::Of;
-use crate::cli::users::{audit, events};
-use crate::user_pool::management::{Cursor, Everything, Filter, Management, group_line, user_line};
+use crate::user_pool::management::{Cursor, Filter, Management, group_line, user_line};
 
 /// Users that are read from the database at a time.
 const AT_A_TIME: usize = 500;
@@ -41,7 +40,7 @@ impl Export {
             let text = match (&self.user, &self.out) {
                 (None, Some(out)) => all(&pool, out, self.of.json).await?,
                 (Some(user), out) => {
-                    let text = pretty(&everything(&pool.users.export(user, pool.now).await?));
+                    let text = pretty(&pool.users.export(user, pool.now).await?.to_json());
                     match out {
                         Some(out) => create(out)?.write_all(text.as_bytes()).map(|()| String::new())?,
                         None => text,
@@ -52,15 +51,6 @@ impl Export {
             Ok((text, ExitCode::SUCCESS))
         })
     }
-}
-
-/// As a JSON object.
-fn everything(all: &Everything) -> Value {
-    let mut object = all.rows.clone();
-    object.insert("user".to_owned(), value(&all.user));
-    object.insert("events".to_owned(), all.events.iter().map(events::value).collect());
-    object.insert("audit".to_owned(), all.audit.iter().map(audit::value).collect());
-    object.into()
 }
 
 /// Writes everybody, a page at a time.

@@ -8,13 +8,14 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::browsers::TrustedBrowser;
+use crate::user_pool::management::json;
 use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
 
 /// One user with everything, and the temporary password that was made.
 pub(super) fn user(user: &Record, generated: Option<&Secret<String>>, as_json: bool) -> String {
     if as_json {
-        let mut value = value(user);
+        let mut value = json::user(user);
         if let Some(password) = generated {
             value["temporary_password"] = password.expose().as_str().into();
         }
@@ -49,7 +50,7 @@ pub(super) fn items(users: &[Record], is_first: bool) -> String {
     let mut text = String::new();
     for (index, user) in users.iter().enumerate() {
         text.push_str(if is_first && index == 0 { "[\n" } else { ",\n" });
-        let item = format!("{:#}", value(user)).replace('\n', "\n  ");
+        let item = format!("{:#}", json::user(user)).replace('\n', "\n  ");
         let _ = write!(text, "  {item}");
     }
     text
@@ -62,7 +63,7 @@ pub(super) const fn end_of_items(is_empty: bool) -> &'static str {
 
 /// A page of users as JSON, and where the next one begins.
 pub(super) fn page(users: &[Record], after: Option<&str>) -> String {
-    let users: Vec<_> = users.iter().map(value).collect();
+    let users: Vec<_> = users.iter().map(json::user).collect();
     pretty(&json!({ "users": users, "after": after }))
 }
 
@@ -146,23 +147,6 @@ pub(super) fn sessions(sessions: &[StoredSession], as_json: bool) -> String {
         ]
     }));
     table(&rows)
-}
-
-pub(super) fn value(user: &Record) -> Value {
-    let attributes: serde_json::Map<String, Value> =
-        user.attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    json!({
-        "username": user.username,
-        "sub": user.subject,
-        "status": user.status.as_str(),
-        "enabled": user.is_enabled,
-        "password": user.password_hash.is_some(),
-        "temporary_until": user.temporary_until.map(|until| until.to_text()),
-        "groups": user.groups,
-        "attributes": attributes,
-        "created_at": user.created_at.to_text(),
-        "modified_at": user.modified_at.to_text(),
-    })
 }
 
 pub(super) fn pretty(value: &Value) -> String {

@@ -248,6 +248,7 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `account.form_foreign` | 403 | A form of the account comes from another page, session, browser or site, or the browser did not send the cookie |
 | `account.form_expired` | 403 | The page of the account was open for more than 15 minutes |
 | `account.wrong_password` | 403 | To change the password, another one than the current one was typed |
+| `account.other_name` | 400 | To delete the account, something else than its name was typed |
 | `confirm.form_expired` | 403 | The page that asks whether a program may act as the user was open for more than 15 minutes |
 | `sign_out.form_expired` | 403 | The page that asks whether to sign out was open for more than 15 minutes |
 | `sign_up.domain` | 400 | The e-mail address is of no domain of `sign_up.allowed_domains` |

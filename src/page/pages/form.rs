@@ -93,9 +93,12 @@ impl Form<'_> {
         (!all.is_empty()).then(|| all.join(" "))
     }
 
-    /// The cursor is in the first field that is empty.
+    /// The cursor is in the first field that is empty and must not be.
     fn has_cursor(&self, field: &Field<'_>) -> bool {
-        self.fields.iter().find(|field| field.value.is_empty()).is_some_and(|first| first.id == field.id)
+        self.fields
+            .iter()
+            .find(|field| field.is_required && field.value.is_empty())
+            .is_some_and(|first| first.id == field.id)
     }
 }
 

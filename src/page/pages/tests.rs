@@ -62,8 +62,18 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("choose_by_email", view.respond_with_logos(StatusCode::OK, &choose, own, Frames::Nobody));
     let (action, carried, username) = ("/sign-in", text("c4rr1ed"), hostile.unwrap_or_default());
     let application = Some(text("The Dashboard"));
-    let sign_in =
-        SignIn { view, title: hostile, application, action, carried, username, alert: None, links: &[], passkey: None };
+    let sign_in = SignIn {
+        view,
+        title: hostile,
+        application,
+        purpose: None,
+        action,
+        carried,
+        username,
+        alert: None,
+        links: &[],
+        passkey: None,
+    };
     add("sign_in", view.respond(StatusCode::OK, &sign_in, own, Frames::Nobody));
     let alert = Sentence::from(Text::SignInTooManyAttempts).words("wait", Sentence::duration(30));
     let again = SignIn { title: Some(text("Example")), username: text("alice"), alert: Some(alert), ..sign_in };
@@ -80,6 +90,7 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("post_back", view.respond(StatusCode::OK, &post_back, own, Frames::Nobody));
     let applications = pairs(&[("Wiki", "https://wiki.example.com/")]);
     let account = Account {
+        account: Some("/account"),
         view,
         user: text("Alice"),
         applications: &applications,

@@ -4,10 +4,15 @@
 //! transaction of the use case, the session and the user are read again ([`Account::read`], [`Account::change`]). So nobody sees or changes
 //! anything whose session has ended meanwhile, and nobody does it to another user. Start at [`Account`].
 
+pub(crate) mod address;
+pub(crate) mod data;
 pub(crate) mod gate;
 pub(crate) mod overview;
 pub(crate) mod password;
+pub(crate) mod profile;
 mod service;
+pub(crate) mod sessions;
+pub(crate) mod settings;
 
 pub(crate) use gate::{Fresh, Visitor};
 pub(crate) use service::Account;

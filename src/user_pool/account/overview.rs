@@ -1,15 +1,19 @@
 //! What the overview shows.
 
-use crate::database::Error;
-use crate::user_pool::account::gate::Visitor;
+use crate::database::{Error, Transaction};
+use crate::user_pool::account::address;
+use crate::user_pool::account::gate::{Here, Visitor};
 use crate::user_pool::account::service::Account;
 use crate::user_pool::directory::record::Record;
+use crate::user_pool::self_service::settings::Address;
 
 /// What there is of a user.
 #[derive(Debug)]
 pub(crate) struct Seen {
     /// `None`: a user of the configuration.
     pub(crate) record: Option<Record>,
+    /// Addresses that a code was sent to and that are not in force yet.
+    pub(crate) pending: Vec<(Address, String)>,
 }
 
 impl Seen {
@@ -26,6 +30,15 @@ impl Account {
     ///
     /// If the database fails.
     pub(crate) async fn overview(&self, who: &Visitor) -> Result<Option<Seen>, Error> {
-        self.read(who, |_, here| Ok(Seen { record: here.record().cloned() })).await
+        let (codes, now) = (self.outgoing.codes.clone(), self.clock.now());
+        let read = move |on: &mut Transaction<'_>, here: &Here| {
+            let mut pending = Vec::new();
+            for address in [Address::Email, Address::PhoneNumber] {
+                let new = codes.pending(on, &address::of(here.subject(), address), now)?;
+                pending.extend(new.map(|new| (address, new)));
+            }
+            Ok(Seen { record: here.record().cloned(), pending })
+        };
+        self.read(who, read).await
     }
 }

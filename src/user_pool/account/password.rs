@@ -99,8 +99,7 @@ impl Account {
             account.outgoing.notify(on, Kind::PasswordChanged, before, now)?;
             Ok(account.stored.records.of_subject(on, &before.subject)?.and_then(User::stored))
         };
-        let set = self.change(who, |on, here| here.record().map_or(Ok(None), |before| set(on, before))).await?;
-        let Some(user) = set.flatten() else { return Ok(Changed::Over) };
+        let Some(user) = self.change_user(who, set).await?.flatten() else { return Ok(Changed::Over) };
         self.events.record(Some(who.subject()), (EventKind::PasswordChange, Response::Pass), visit);
         Ok(Changed::Yes(Box::new(user)))
     }

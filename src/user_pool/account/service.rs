@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Error, Transaction};
+use crate::user_pool::account;
 use crate::user_pool::account::gate::{Fresh, Here, Visitor};
 use crate::user_pool::credential::hasher::{Hasher, costs};
+use crate::user_pool::directory;
 use crate::user_pool::directory::StoredUsers;
+use crate::user_pool::directory::record::Record;
+use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::events::log::EventLog;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::passwords::Passwords;
+use crate::user_pool::self_service::settings::SignUp;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::{Rows, Session};
@@ -21,6 +26,11 @@ pub(crate) struct Account {
     pub(super) stored: StoredUsers,
     pub(super) sessions: Rows,
     pub(super) sign_in: Arc<SignIn>,
+    pub(super) settings: Arc<account::settings::Settings>,
+    /// The attributes of the pool, and its aliases.
+    pub(super) rules: Arc<directory::settings::Settings>,
+    /// Whose addresses may be used.
+    pub(super) sign_up: Option<SignUp>,
     pub(super) passwords: Passwords,
     /// Sends codes and notices.
     pub(super) outgoing: Outgoing,
@@ -43,6 +53,9 @@ impl Account {
         Some(Self {
             sessions: Rows::new(Arc::clone(&stored.records.pool)),
             sign_in: Arc::clone(sign_in),
+            settings: Arc::clone(&settings.account),
+            rules: Arc::clone(&settings.directory),
+            sign_up: settings.self_service.sign_up.clone(),
             passwords: Passwords::new(stored.clone(), settings.password_policy.clone(), hasher),
             outgoing,
             events,
@@ -58,6 +71,11 @@ impl Account {
     /// If the database fails.
     pub(crate) async fn enter(&self, session: Session) -> Result<Option<Visitor>, Error> {
         Visitor::enter(session, &self.sign_in).await
+    }
+
+    /// Writes to the audit what the user has done.
+    pub(super) fn audit(&self, on: &mut Transaction<'_>, done: Done<'_>, now: Timestamp) -> Result<(), Error> {
+        AuditRows { pool: Arc::clone(&self.stored.records.pool) }.record(on, &Actor::User, done, now)
     }
 
     /// The time of the pool.
@@ -93,6 +111,21 @@ impl Account {
         let (account, who) = (self.clone(), who.visitor().clone());
         let change = move |on: &mut Transaction<'_>| account.run(on, &who, work);
         self.stored.database.write(change).await
+    }
+
+    /// Changes something about a user of the database. `None` if the session has ended meanwhile, or if the user is of the configuration: then nothing
+    /// was done.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn change_user<T: Send + 'static>(
+        &self,
+        who: &Fresh,
+        work: impl FnOnce(&mut Transaction<'_>, &Record) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let change = move |on: &mut Transaction<'_>, here: &Here| here.record().map(|user| work(on, user)).transpose();
+        Ok(self.change(who, change).await?.flatten())
     }
 
     fn run<T>(

@@ -13,10 +13,12 @@ pub(crate) enum Kind {
     ForgotPassword,
     PasswordChange,
     ResendCode,
+    /// The user has changed attributes or an address.
+    AttributeChange,
     /// A second factor was added or removed.
     FactorChange,
     SignOut,
-    /// An administrator has ended sessions.
+    /// An administrator or the user has ended sessions.
     SessionsEnded,
     /// A code or refresh token was used twice, so what was issued from it has ended.
     TokenReuse,
@@ -131,7 +133,7 @@ macro_rules! texts {
 }
 
 texts!(Kind, "kind of event":
-    SignIn SignUp ForgotPassword PasswordChange ResendCode FactorChange SignOut SessionsEnded TokenReuse);
+    SignIn SignUp ForgotPassword PasswordChange ResendCode AttributeChange FactorChange SignOut SessionsEnded TokenReuse);
 texts!(Response, "outcome of an event": Pass Fail InProgress);
 texts!(Challenge, "challenge of an event": Password Mfa RecoveryCode SentCode);
 texts!(Reason, "reason of an event": Disabled TooMany);

@@ -1,10 +1,16 @@
 //! The pages of the account: what users see and change of themselves. `gate` lets them in, `form` is what their forms have in common, and each page
 //! is a file.
 
+mod address;
+mod agent;
+mod data;
 mod form;
 mod gate;
+mod history;
 mod overview;
 mod password;
+mod profile;
+mod sessions;
 
 use std::net::IpAddr;
 
@@ -15,6 +21,7 @@ use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::routes::account::Section;
+use crate::user_pool::self_service::settings::Address;
 
 use gate::{At, Halt};
 
@@ -32,6 +39,17 @@ impl HostedUi {
         let page = match section {
             Section::Overview => self.account_overview(&at).await,
             Section::Password => self.account_password_page(&at).await,
+            Section::Profile => self.account_profile_page(&at).await,
+            Section::Email => self.account_address_page(&at, Address::Email).await,
+            Section::EmailCode => self.account_code_page(&at, Address::Email).await,
+            Section::Phone => self.account_address_page(&at, Address::PhoneNumber).await,
+            Section::PhoneCode => self.account_code_page(&at, Address::PhoneNumber).await,
+            Section::Sessions => self.account_sessions_page(&at).await,
+            Section::History => self.account_history(&at).await,
+            Section::Export => self.account_export_page(&at).await,
+            Section::Delete => self.account_delete_page(&at).await,
+            // They are no pages.
+            Section::EmailAgain | Section::PhoneAgain => Ok(self.not_found(headers)),
         };
         page.or_else(Halt::answer)
     }
@@ -48,8 +66,18 @@ impl HostedUi {
         let at = At { account, headers, form, client, section, is_form: true };
         let answer = match section {
             Section::Password => self.account_password(&at).await,
-            // It has no form.
-            Section::Overview => Ok(self.not_found(headers)),
+            Section::Profile => self.account_profile(&at).await,
+            Section::Email => self.account_address(&at, Address::Email).await,
+            Section::EmailCode => self.account_code(&at, Address::Email).await,
+            Section::EmailAgain => self.account_code_again(&at, Address::Email).await,
+            Section::Phone => self.account_address(&at, Address::PhoneNumber).await,
+            Section::PhoneCode => self.account_code(&at, Address::PhoneNumber).await,
+            Section::PhoneAgain => self.account_code_again(&at, Address::PhoneNumber).await,
+            Section::Sessions => self.account_end(&at).await,
+            Section::Export => self.account_export(&at).await,
+            Section::Delete => self.account_delete(&at).await,
+            // They have no form.
+            Section::Overview | Section::History => Ok(self.not_found(headers)),
         };
         answer.or_else(Halt::answer)
     }

@@ -43,6 +43,14 @@ fn label(name: &str) -> Label {
     })
 }
 
+/// The same, in a sentence of its own.
+pub(super) fn attribute_name(name: &str) -> Sentence {
+    match label(name) {
+        Label::Text(text) => text.into(),
+        Label::Verbatim(name) => Sentence::verbatim(name),
+    }
+}
+
 /// An attribute is missing, or has not the right form.
 pub(super) fn wrong_attribute(name: &str) -> Sentence {
     match label(name) {

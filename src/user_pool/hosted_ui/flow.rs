@@ -279,6 +279,7 @@ mod tests {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/REASONS.md");
         let list = std::fs::read_to_string(list).expect("the list");
         for code in [
+            "account.other_name",
             "account.wrong_password",
             "code.expired",
             "code.too_many_tries",

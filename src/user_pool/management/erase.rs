@@ -32,7 +32,8 @@ impl Management {
         Ok(emptied.unwrap_or(Err(DatabaseError::Panicked))?)
     }
 
-    fn erase_now(
+    /// The same, in a transaction.
+    pub(crate) fn erase_now(
         &self,
         on: &mut Transaction<'_>,
         subject: &str,

@@ -8,6 +8,7 @@ use crate::user_pool::directory::group::Group;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::events::audit::Entry;
 use crate::user_pool::events::event::Event;
+use crate::user_pool::management::json;
 use crate::user_pool::management::users::{Error, Management};
 
 /// More than are kept of one user.
@@ -72,6 +73,17 @@ const PARTS: [Part; 9] = [
     ),
 ];
 
+impl Everything {
+    /// As a JSON object.
+    pub(crate) fn to_json(&self) -> Json {
+        let mut object = self.rows.clone();
+        object.insert("user".to_owned(), json::user(&self.user));
+        object.insert("events".to_owned(), self.events.iter().map(json::event).collect());
+        object.insert("audit".to_owned(), self.audit.iter().map(json::entry).collect());
+        object.into()
+    }
+}
+
 impl Management {
     /// Everything that is known of a user, apart from secrets.
     ///
@@ -85,7 +97,8 @@ impl Management {
         found.ok_or_else(|| Error::NoUser(who.to_owned()))
     }
 
-    fn everything(&self, on: &mut Transaction<'_>, who: &str) -> Result<Option<Everything>, DatabaseError> {
+    /// The same, in a transaction. `None` if there is no such user.
+    pub(crate) fn everything(&self, on: &mut Transaction<'_>, who: &str) -> Result<Option<Everything>, DatabaseError> {
         let Ok(user) = self.find_any(on, who)? else { return Ok(None) };
         let values = [Value::from(&*self.stored.records.pool), (&user.subject).into()];
         let mut parts = serde_json::Map::new();

@@ -25,10 +25,11 @@ const BUCKETS_MAX: usize = 50_000;
 
 /// What a visitor asks for, or tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(dead_code, reason = "the pages of the account are about to use it")]
 pub(crate) enum Operation {
     /// To change a password.
     ChangePassword,
+    /// To change attributes.
+    ChangeProfile,
     /// To confirm a sign-up with a code.
     ConfirmSignUp,
     /// To confirm a new password with a code.
@@ -54,9 +55,12 @@ impl Operation {
     const fn per_hour(self) -> Hourly {
         match self {
             Self::ChangePassword | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => Hourly::Five,
-            Self::ConfirmSignUp | Self::ConfirmReset | Self::SignIn | Self::ConfirmSignIn | Self::Verify => {
-                Hourly::Fifteen
-            }
+            Self::ChangeProfile
+            | Self::ConfirmSignUp
+            | Self::ConfirmReset
+            | Self::SignIn
+            | Self::ConfirmSignIn
+            | Self::Verify => Hourly::Fifteen,
         }
     }
 }

@@ -38,6 +38,14 @@ impl Outgoing {
         })
     }
 
+    /// Whether the pool has what takes such messages to users.
+    pub(crate) fn can_send(&self, medium: Medium) -> bool {
+        match medium {
+            Medium::Email => self.has_mail,
+            Medium::Sms => self.has_sms,
+        }
+    }
+
     /// Makes `code` valid and has it sent by `message`, which gets it as its content. If a limit withholds the message, a code that was sent before stays
     /// valid. Whoever asked for it gets the same answer in both cases.
     ///

@@ -125,6 +125,15 @@ impl Provider {
         }
     }
 
+    /// What a client is called on pages: its name, or the host of its address, or its ID.
+    pub(crate) fn name_of(&self, client_id: &str) -> String {
+        let name = self.directory.client(client_id).and_then(|client| {
+            let url = client.redirect_uris().first().filter(|url| url.scheme() == "https");
+            client.name().or_else(|| url?.host_str())
+        });
+        name.unwrap_or(client_id).to_owned()
+    }
+
     /// The name and address of each application. Shown only to signed-in users.
     pub(crate) fn applications(&self) -> Vec<(String, String)> {
         let mut applications: Vec<(String, String)> = self

@@ -1,5 +1,6 @@
 //! The pool as a browser and a relying party see it; requests in memory. The harness is here, the tests are by endpoint.
 
+mod account;
 mod authorize;
 mod clients;
 mod confirm;
@@ -100,6 +101,7 @@ fn settings() -> Settings {
         ],
         directory: Arc::default(),
         self_service: Arc::default(),
+        account: Arc::default(),
         store: None,
         messages: crate::user_pool::messages::settings::Settings::default(),
         clients: vec![

@@ -8,6 +8,23 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Section {
     Overview,
     Password,
+    Profile,
+    Email,
+    /// Takes the code that was sent to an e-mail address.
+    EmailCode,
+    /// The target of the form that asks for another one.
+    EmailAgain,
+    Phone,
+    /// Takes the code that was sent to a phone number.
+    PhoneCode,
+    /// The target of the form that asks for another one.
+    PhoneAgain,
+    /// Where the user is signed in.
+    Sessions,
+    /// What the user has done.
+    History,
+    Export,
+    Delete,
 }
 
 /// What a path takes.
@@ -17,30 +34,68 @@ enum Takes {
     Reading,
     /// It is a page, and the target of its form.
     Both,
+    /// It is the target of a form of another page.
+    Form,
 }
 
 impl Section {
-    const ALL: [Self; 2] = [Self::Overview, Self::Password];
+    const ALL: [Self; 13] = [
+        Self::Overview,
+        Self::Password,
+        Self::Profile,
+        Self::Email,
+        Self::EmailCode,
+        Self::EmailAgain,
+        Self::Phone,
+        Self::PhoneCode,
+        Self::PhoneAgain,
+        Self::Sessions,
+        Self::History,
+        Self::Export,
+        Self::Delete,
+    ];
 
     /// Its address.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Overview => "/account",
             Self::Password => "/account/password",
+            Self::Profile => "/account/profile",
+            Self::Email => "/account/email",
+            Self::EmailCode => "/account/email/code",
+            Self::EmailAgain => "/account/email/again",
+            Self::Phone => "/account/phone",
+            Self::PhoneCode => "/account/phone/code",
+            Self::PhoneAgain => "/account/phone/again",
+            Self::Sessions => "/account/sessions",
+            Self::History => "/account/history",
+            Self::Export => "/account/export",
+            Self::Delete => "/account/delete",
         }
     }
 
     /// The page that has the form: where its visitor comes back to.
     pub(crate) const fn page(self) -> Self {
         match self {
-            Self::Overview | Self::Password => self,
+            Self::EmailAgain => Self::EmailCode,
+            Self::PhoneAgain => Self::PhoneCode,
+            page => page,
         }
     }
 
     const fn takes(self) -> Takes {
         match self {
-            Self::Overview => Takes::Reading,
-            Self::Password => Takes::Both,
+            Self::Overview | Self::History => Takes::Reading,
+            Self::EmailAgain | Self::PhoneAgain => Takes::Form,
+            Self::Password
+            | Self::Profile
+            | Self::Email
+            | Self::EmailCode
+            | Self::Phone
+            | Self::PhoneCode
+            | Self::Sessions
+            | Self::Export
+            | Self::Delete => Takes::Both,
         }
     }
 
@@ -66,6 +121,8 @@ impl Section {
             Takes::Reading => Err("GET, HEAD"),
             Takes::Both if reads || posts => Ok(posts),
             Takes::Both => Err("GET, HEAD, POST"),
+            Takes::Form if posts => Ok(true),
+            Takes::Form => Err("POST"),
         }
     }
 }

@@ -18,7 +18,6 @@ const DIGITS: usize = 6;
 
 /// What a code lets its owner do. A code of one purpose is of no use for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the pages of the account are about to use it")]
 pub(crate) enum Purpose {
     /// Set a new password.
     Reset,
@@ -218,12 +217,24 @@ impl Codes {
         Ok(if row.integer(0)? < WRONG_TRIES_MAX { Taken::Wrong } else { Taken::TooMany })
     }
 
-    /// Whether the code with this name is still valid.
+    /// What was given to [`issue`](Self::issue) with the code that is valid. `None` if there is none.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pages of the account are about to use it"))]
+    pub(crate) fn pending(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        now: Timestamp,
+    ) -> Result<Option<String>, Error> {
+        let [pool, subject, purpose, target] = of.key(&self.pool);
+        let sql = "SELECT pending FROM codes WHERE pool = ?1 AND sub = ?2 AND purpose = ?3 AND target = ?4 AND expires_at > ?5";
+        let row = on.query_one(sql, &[pool, subject, purpose, target, now.into()])?;
+        Ok(row.map(|mut row| row.optional_text(0)).transpose()?.flatten())
+    }
+
+    #[cfg(test)]
     pub(crate) fn is_valid(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM codes WHERE pool = ?1 AND id = ?2 AND expires_at > ?3 AND wrong_tries < ?4";
         let values = [Value::from(&*self.pool), id.into(), now.into(), WRONG_TRIES_MAX.into()];

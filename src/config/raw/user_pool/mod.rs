@@ -1,5 +1,6 @@
 //! `user_pools`.
 
+pub(crate) mod account;
 pub(crate) mod directory;
 pub(crate) mod messages;
 pub(crate) mod mfa;
@@ -72,6 +73,8 @@ pub(crate) struct UserPool {
     /// Where codes go with which users of the `store` replace a password that they have forgotten, in order of preference: to the verified `email`
     /// (needs `mail`) or `phone_number` (needs `sms`). `[]`: only administrators set passwords. Without it, what the pool can send.
     pub(crate) recovery: Option<List<self_service::Address>>,
+    /// What users change of themselves. Needs `store`.
+    pub(crate) account: Option<account::Account>,
     /// The server that takes mails to users. Needs `store`.
     pub(crate) mail: Option<messages::Mail>,
     /// The gateway that takes SMS to users. Needs `store`.

@@ -1,5 +1,6 @@
 //! `user_pools`.
 
+mod account;
 mod client_options;
 mod directory;
 mod messages;
@@ -68,6 +69,7 @@ pub(super) fn user_pool(
     };
     let directory = directory::directory(raw, users.as_deref().unwrap_or_default(), at, context);
     let self_service = self_service::self_service(raw, at, context);
+    let account = account::account(raw, directory.as_deref().ok(), at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let policy_at = at.key("password_policy");
     let password_policy =
@@ -95,6 +97,7 @@ pub(super) fn user_pool(
         users: users?,
         directory: directory?,
         self_service: self_service?,
+        account: account?,
         store: store?,
         password_policy: password_policy?,
         mfa: recovery.and(mfa)?,

@@ -10,11 +10,14 @@ use crate::page::site::NO_FORM;
 use crate::page::{Sentence, Text};
 use crate::user_pool::account::Visitor;
 use crate::user_pool::account::overview::Seen;
+use crate::user_pool::directory::record::Record;
 use crate::user_pool::hosted_ui::account::form::Page;
 use crate::user_pool::hosted_ui::account::gate::{At, Halt};
+use crate::user_pool::hosted_ui::fields::attribute_name;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::routes;
 use crate::user_pool::routes::account::Section;
+use crate::user_pool::self_service::settings::Address;
 
 impl HostedUi {
     /// Shows the overview.
@@ -26,7 +29,7 @@ impl HostedUi {
         let overview = Overview {
             view,
             done: page.alert(),
-            parts: self.account_parts(&who, &seen),
+            parts: self.account_parts(at, &who, &seen),
             links: vec![Link::here(Text::LinkApplications, routes::SIGN_IN)],
         };
         Ok(self.account_show(at, &page, |_, _, status: StatusCode| {
@@ -35,25 +38,75 @@ impl HostedUi {
     }
 
     /// The parts of the overview, in their order. Each has a function of its own.
-    fn account_parts(&self, who: &Visitor, seen: &Seen) -> Vec<AccountPart> {
-        let name = (Sentence::from(Text::SignInUserName), Sentence::verbatim(who.user().shown_name()));
-        let Some(_) = seen.record else {
-            return vec![AccountPart {
-                title: Text::AccountProfileTitle,
-                facts: vec![name],
-                notes: vec![Text::AccountDeclared.into()],
-                links: vec![],
-            }];
+    fn account_parts(&self, at: &At<'_>, who: &Visitor, seen: &Seen) -> Vec<AccountPart> {
+        let mut parts = match &seen.record {
+            None => vec![declared_part(who)],
+            Some(user) => vec![self.profile_part(at, who, user, seen), password_part(seen)],
         };
-        vec![
-            AccountPart { title: Text::AccountProfileTitle, facts: vec![name], notes: vec![], links: vec![] },
-            account_password_part(seen),
-            // The second factors, passkeys, recovery codes and trusted browsers come here.
-        ]
+        // The second factors, passkeys, recovery codes and trusted browsers come here.
+        parts.push(AccountPart {
+            title: Text::AccountSignedInTitle,
+            facts: vec![],
+            notes: vec![],
+            links: vec![
+                Link::here(Text::AccountSessionsTitle, Section::Sessions.path()),
+                Link::here(Text::AccountHistoryLink, Section::History.path()),
+            ],
+        });
+        parts.extend(seen.record.as_ref().map(|_| data_part(at)));
+        parts
+    }
+
+    fn profile_part(&self, at: &At<'_>, who: &Visitor, user: &Record, seen: &Seen) -> AccountPart {
+        let value = |name: &str, value: &str| match name {
+            "email" | "phone_number" => {
+                let is_verified = user.attributes.is_verified(name);
+                let text = if is_verified { Text::AccountVerified } else { Text::AccountUnverified };
+                Sentence::from(text).quoted("address", value)
+            }
+            _ => Sentence::verbatim(value),
+        };
+        let shown = ["email", "phone_number"].into_iter().chain(at.account.profile_names());
+        let facts = shown.filter_map(|name| Some((attribute_name(name), value(name, user.attributes.get(name)?))));
+        let mut links = Vec::new();
+        if at.account.profile_names().next().is_some() {
+            links.push(Link::here(Text::AccountProfileLink, Section::Profile.path()));
+        }
+        for (address, label, section, code) in [
+            (Address::Email, Text::AccountEmailLink, Section::Email, Section::EmailCode),
+            (Address::PhoneNumber, Text::AccountPhoneLink, Section::Phone, Section::PhoneCode),
+        ] {
+            if at.account.may_change(address) {
+                links.push(Link::here(label, section.path()));
+                let waits = seen.pending.iter().any(|(pending, _)| *pending == address);
+                links.extend(waits.then(|| Link::here(Text::AccountPendingLink, code.path())));
+            }
+        }
+        let pending = seen.pending.iter();
+        let pending = pending.map(|(_, new)| Sentence::from(Text::AccountPending).named("address", new.as_str()));
+        AccountPart {
+            title: Text::AccountProfileTitle,
+            facts: std::iter::once(name(who)).chain(facts).collect(),
+            notes: pending.collect(),
+            links,
+        }
     }
 }
 
-fn account_password_part(seen: &Seen) -> AccountPart {
+fn name(who: &Visitor) -> (Sentence, Sentence) {
+    (Text::SignInUserName.into(), Sentence::verbatim(who.user().shown_name()))
+}
+
+fn declared_part(who: &Visitor) -> AccountPart {
+    AccountPart {
+        title: Text::AccountProfileTitle,
+        facts: vec![name(who)],
+        notes: vec![Text::AccountDeclared.into()],
+        links: vec![],
+    }
+}
+
+fn password_part(seen: &Seen) -> AccountPart {
     let (note, link) = match seen.has_password() {
         true => (None, Text::AccountPasswordLink),
         false => (Some(Text::AccountNoPassword.into()), Text::AccountPasswordSetLink),
@@ -63,5 +116,16 @@ fn account_password_part(seen: &Seen) -> AccountPart {
         facts: vec![],
         notes: note.into_iter().collect(),
         links: vec![Link::here(link, Section::Password.path())],
+    }
+}
+
+fn data_part(at: &At<'_>) -> AccountPart {
+    let export = Link::here(Text::AccountExportLink, Section::Export.path());
+    let delete = at.account.may_delete().then(|| Link::here(Text::AccountDeleteLink, Section::Delete.path()));
+    AccountPart {
+        title: Text::AccountDataTitle,
+        facts: vec![],
+        notes: vec![],
+        links: std::iter::once(export).chain(delete).collect(),
     }
 }
