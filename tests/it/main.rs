@@ -10,6 +10,8 @@ mod harness;
 
 /// One record for each exchange, and no secret in any.
 mod access_log;
+/// What users of a pool see and change of themselves.
+mod account_pages;
 /// Certificates by ACME: obtained, kept, renewed, and never taken away.
 mod acme;
 /// The operator's endpoint and the metrics.

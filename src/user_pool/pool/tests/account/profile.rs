@@ -46,7 +46,7 @@ async fn values_without_their_form_are_refused_and_nothing_is_saved() {
 }
 
 #[tokio::test]
-async fn only_what_the_settings_name_is_changed() {
+async fn u_10_only_what_the_settings_name_is_changed() {
     let stored = with(|settings| {
         let custom = |is_mutable| Custom { form: Shape::Text { min: 0, max: 9 }, is_mutable };
         let mut rules = Rules::clone(&settings.directory);
