@@ -15,7 +15,7 @@ use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::events::audit::Done;
 use crate::user_pool::events::event::{Challenge, Kind as EventKind, Response, Visit};
-use crate::user_pool::messages::limits::Operation;
+use crate::user_pool::messages::limits::{Operation, Verdict};
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::user_pool::self_service::settings::Address;
 use crate::user_pool::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
@@ -101,8 +101,13 @@ impl Account {
             let mut message = Message::new(Kind::Verification, to, user.shown_name(), Content::Notice);
             message.subject = Some(user.subject.clone());
             message.language = Some(language);
-            // The answer is the same if a limit withholds it.
-            account.outgoing.send_code(on, &of(&user.subject, address), (code, Some(&typed)), message, now)?;
+            // The same is seen if a limit withholds the message. Otherwise somebody would learn how many others have caused to this address.
+            let (codes, limits) = (&account.outgoing.codes, &account.outgoing.limits);
+            codes.issue(on, &of(&user.subject, address), &code, Some(&typed))?;
+            if limits.may_send(on, message.kind, &message.to, message.subject.as_deref(), now)? == Verdict::Send {
+                message.content = Content::Code(code);
+                account.outgoing.messages.enqueue(on, &message, now)?;
+            }
             Ok(Asked::Sent)
         };
         Ok(self.change_user(who, send).await?.unwrap_or(Asked::Over))

@@ -87,7 +87,7 @@ impl HostedUi {
         }
         let Some(typed) = field(at.form, address.attribute()) else { return Ok(self.twice(at.headers)) };
         page.step.step = typed.trim().chars().take(TYPED_MAX).collect();
-        match self.send_account_code(at, &fresh, address, &page.step.step).await? {
+        match self.send_account_code(at, &fresh, address, typed).await? {
             Ok(()) => Ok(reply::see_other(code_section(address).path())),
             Err(notice) => Ok(self.account_again(at, page, notice, |page, carried, status| {
                 self.show_account_address(at, address, page, (carried, status))

@@ -28,7 +28,9 @@ impl HostedUi {
         let value = |name: &str| user.attributes.get(name).unwrap_or_default().to_owned();
         let values = || at.account.profile_names().map(|name| (name.to_owned(), value(name))).collect();
         let page: Page<Values> = self.account_shown(at, fresh.visitor(), values);
-        Ok(self.account_show(at, &page, |page, carried, status| self.show_account_profile(at, page, carried, status)))
+        // The form brings the values itself. They would make it too long.
+        let bare = self.account_flow(at, fresh.visitor(), Values::new());
+        Ok(self.account_show(at, &bare, |_, carried, status| self.show_account_profile(at, &page, carried, status)))
     }
 
     fn show_account_profile(
@@ -56,9 +58,10 @@ impl HostedUi {
     /// Takes the form.
     pub(super) async fn account_profile(&self, at: &At<'_>) -> Result<WholeResponse, Halt> {
         let (fresh, mut page) = self.account_sent::<Values>(at).await?;
-        for (name, value) in &mut page.step.step {
+        page.step.step.clear();
+        for name in at.account.profile_names() {
             let Some(typed) = field(at.form, name) else { return Ok(self.twice(at.headers)) };
-            typed.clone_into(value);
+            page.step.step.push((name.to_owned(), typed.to_owned()));
         }
         let (values, visit) = (page.step.step.clone(), visit(at.headers, at.client, None));
         let notice = match at.account.change_profile(&fresh, values, at.client, &visit).await? {

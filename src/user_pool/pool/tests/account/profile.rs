@@ -28,6 +28,19 @@ async fn the_profile_is_saved_and_shown_as_text() {
 }
 
 #[tokio::test]
+async fn a_long_profile_fits_into_its_form() {
+    let stored = pool().await;
+    let mut browser = stored.grace().await;
+    let long = "x".repeat(2000);
+    let names = ["name", "given_name", "family_name", "nickname", "address"];
+    let fields = names.map(|name| (name, &*long));
+    says(&browser.open_and_fill(PROFILE, &fields).await, "Your profile is saved.");
+    let page = browser.get(PROFILE).await;
+    assert!(page.hidden().len() < 1024, "{}", page.hidden().len());
+    says(&browser.fill(PROFILE, &page, &fields).await, "Your profile is saved.");
+}
+
+#[tokio::test]
 async fn values_without_their_form_are_refused_and_nothing_is_saved() {
     let stored = pool().await;
     let mut browser = stored.grace().await;
