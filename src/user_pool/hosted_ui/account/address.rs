@@ -115,10 +115,12 @@ impl HostedUi {
     /// Shows the page that takes the code. Without an address that waits for one, leads to the page that takes it.
     pub(super) async fn account_code_page(&self, at: &At<'_>, address: Address) -> Result<WholeResponse, Halt> {
         let fresh = self.account_fresh(at).await?;
-        let Some(pending) = at.account.pending_address(fresh.visitor(), address).await? else {
+        let pending = at.account.pending_address(fresh.visitor(), address).await?;
+        // A page that says why a code is not taken has its address: the code may be used up.
+        let page: Page<Typed> = self.account_shown(at, fresh.visitor(), || pending.unwrap_or_default());
+        if page.step.step.is_empty() {
             return Ok(reply::see_other(address_section(address).path()));
-        };
-        let page: Page<Typed> = self.account_shown(at, fresh.visitor(), || pending);
+        }
         Ok(self.account_show(at, &page, |page, carried, status| {
             self.show_account_code(at, address, page, (carried, status))
         }))

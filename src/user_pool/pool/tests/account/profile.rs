@@ -105,7 +105,8 @@ async fn u_10_only_what_the_settings_name_is_changed() {
 async fn the_alias_of_another_user_is_not_taken_over() {
     let stored = with(|settings| {
         let aliases = vec![Alias::Email, Alias::PreferredUsername];
-        settings.directory = Arc::new(Rules { aliases, ..Rules::default() });
+        let declared = [("bob".to_owned(), "sub-of-bob".to_owned())].into();
+        settings.directory = Arc::new(Rules { aliases, declared, ..Rules::default() });
         settings.account =
             Arc::new(AccountSettings { attributes: vec!["preferred_username".into()], may_delete: false });
     })
