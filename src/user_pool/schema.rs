@@ -10,4 +10,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("schema/0004-factors.sql") },
     Migration { sql: include_str!("schema/0005-oauth.sql") },
     Migration { sql: include_str!("schema/0006-events.sql") },
+    Migration { sql: include_str!("schema/0007-factors-and-codes.sql") },
 ];

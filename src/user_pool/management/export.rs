@@ -42,13 +42,13 @@ const PARTS: [Part; 9] = [
     ),
     (
         "passkeys",
-        "SELECT id, created_at, used_at FROM passkeys WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
-        &["id", "created_at", "used_at"],
+        "SELECT id, name, created_at, used_at FROM passkeys WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
+        &["id", "name", "created_at", "used_at"],
     ),
     (
         "trusted_browsers",
-        "SELECT id, created_at, used_at, expires_at FROM browsers WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
-        &["id", "created_at", "used_at", "expires_at"],
+        "SELECT id, agent, created_at, used_at, expires_at FROM browsers WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
+        &["id", "agent", "created_at", "used_at", "expires_at"],
     ),
     (
         "sessions",

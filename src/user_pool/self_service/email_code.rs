@@ -47,14 +47,16 @@ impl SelfService {
             let is_declared = service.rules.declared_subject(name.as_str()).is_some();
             let user = user.filter(|_| !is_declared).and_then(|user| Some((address(&user)?, user)));
             let subject = user.as_ref().map_or(nobody, |(_, user)| user.subject.clone());
-            service.codes.issue(on, &of(&subject), &code, user.as_ref().map(|(address, _)| &**address))?;
             match user {
                 Some((address, user)) => {
-                    let to = Recipient { medium: Medium::Email, address };
+                    let to = Recipient { medium: Medium::Email, address: address.clone() };
                     let message = service.message(Kind::SignIn, to, &user, &code, Some(&language));
-                    service.send(on, &message, now)?;
+                    service.send_code(on, &of(&subject), (&code, Some(&address)), &message, now)?;
                 }
-                None => service.send_nothing(on, Kind::SignIn, &code, now)?,
+                None => {
+                    service.codes.issue(on, &of(&subject), &code, None)?;
+                    service.send_nothing(on, Kind::SignIn, &code, now)?;
+                }
             }
             Ok(subject)
         };

@@ -58,13 +58,15 @@ impl SelfService {
             let subject = user.as_ref().map_or(nobody, |(user, _)| user.subject.clone());
             let who = user.as_ref().map(|(user, _)| &*user.subject);
             service.events.record(who, (EventKind::ForgotPassword, Response::InProgress), &visit);
-            service.codes.issue(on, &of(&subject), &code, None)?;
             match user {
                 Some((user, to)) => {
                     let message = service.message(Kind::Reset, to, &user, &code, Some(&language));
-                    service.send(on, &message, now)?;
+                    service.send_code(on, &of(&subject), (&code, None), &message, now)?;
                 }
-                None => service.send_nothing(on, Kind::Reset, &code, now)?,
+                None => {
+                    service.codes.issue(on, &of(&subject), &code, None)?;
+                    service.send_nothing(on, Kind::Reset, &code, now)?;
+                }
             }
             Ok(subject)
         };

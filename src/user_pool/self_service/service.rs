@@ -26,7 +26,7 @@ use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::passwords::{self, Passwords};
 use crate::user_pool::self_service::settings::{Address, Settings};
 use crate::user_pool::settings as pool;
-use crate::user_pool::verification::code::{Codes, OneTimeCode};
+use crate::user_pool::verification::code::{CodeOf, Codes, OneTimeCode};
 
 /// Sign-up and recovery of one pool that has a store.
 #[derive(Clone, Debug)]
@@ -140,7 +140,30 @@ impl SelfService {
         let verdict = self.limits.may_send(on, message.kind, &message.to, message.subject.as_deref(), now)?;
         match verdict {
             Verdict::Send => self.messages.enqueue(on, message, now),
-            Verdict::Withhold(_) => Ok(()),
+            Verdict::Withhold(_) => self.messages.pretend(on, message, now),
+        }
+    }
+
+    /// The same with a code, which becomes the valid one. If its message is not sent, one that was sent before stays valid: otherwise strangers could keep
+    /// its owner from using it.
+    pub(super) fn send_code(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        (code, pending): (&OneTimeCode, Option<&str>),
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<(), database::Error> {
+        let verdict = self.limits.may_send(on, message.kind, &message.to, message.subject.as_deref(), now)?;
+        match verdict {
+            Verdict::Send => {
+                self.codes.issue(on, of, code, pending)?;
+                self.messages.enqueue(on, message, now)
+            }
+            Verdict::Withhold(_) => {
+                self.codes.issue_unsent(on, of, (code, pending), now)?;
+                self.messages.pretend(on, message, now)
+            }
         }
     }
 

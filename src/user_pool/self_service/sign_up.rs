@@ -224,11 +224,10 @@ impl SelfService {
         now: Timestamp,
     ) -> Result<(), DatabaseError> {
         let of = CodeOf { subject: &user.subject, purpose: Purpose::SignUp, target: address.attribute() };
-        self.codes.issue(on, &of, code, None)?;
         let link = (to.medium == Medium::Email).then(|| self.confirmation_link(user, code));
         let mut message = self.message(Kind::Verification, to, user, code, language);
         message.link = link;
-        self.send(on, &message, now)
+        self.send_code(on, &of, (code, None), &message, now)
     }
 
     /// Who signs in by the e-mail address already.

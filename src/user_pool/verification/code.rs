@@ -136,15 +136,61 @@ impl Codes {
         code: &OneTimeCode,
         pending: Option<&str>,
     ) -> Result<(), Error> {
+        let set = "id = excluded.id, mac = excluded.mac, wrong_tries = 0, wrong_before = 0, sent_until = NULL, \
+                   pending = excluded.pending, expires_at = excluded.expires_at";
+        self.put(on, of, (code, pending), (set, &[]))
+    }
+
+    /// Issues a code that nobody gets, because no more messages are sent. A code of before stays right until its end, and with the tries that it has left. Whoever
+    /// types other digits gets the same answers as after [`issue`](Self::issue).
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn issue_unsent(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        (code, pending): (&OneTimeCode, Option<&str>),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        const STAYS: &str = "coalesce(sent_until, expires_at) > ?9 AND wrong_before + wrong_tries < ?10";
+        let set = format!(
+            "id = CASE WHEN {STAYS} THEN id ELSE excluded.id END, mac = CASE WHEN {STAYS} THEN mac ELSE excluded.mac END, \
+             pending = CASE WHEN {STAYS} THEN pending ELSE excluded.pending END, \
+             wrong_before = CASE WHEN {STAYS} THEN wrong_before + wrong_tries ELSE 0 END, \
+             sent_until = CASE WHEN {STAYS} THEN coalesce(sent_until, expires_at) END, \
+             wrong_tries = 0, expires_at = excluded.expires_at"
+        );
+        self.put(on, of, (code, pending), (&set, &[now.into(), WRONG_TRIES_MAX.into()]))
+    }
+
+    /// Writes a code. `set` is what becomes of one of before, with more values.
+    fn put(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        (code, pending): (&OneTimeCode, Option<&str>),
+        (set, more): (&str, &[Value<'_>]),
+    ) -> Result<(), Error> {
         let mac = self.vault.authenticate(code.digits.expose().as_bytes(), &self.place(&of.row(&self.pool)));
         let [pool, subject, purpose, target] = of.key(&self.pool);
-        let values =
-            [pool, subject, purpose, target, (&code.id).into(), (&mac).into(), pending.into(), code.expires_at.into()];
-        let sql = "INSERT INTO codes (pool, sub, purpose, target, id, mac, wrong_tries, pending, expires_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8) \
-                   ON CONFLICT (pool, sub, purpose, target) DO UPDATE SET id = excluded.id, mac = excluded.mac, wrong_tries = 0, \
-                   pending = excluded.pending, expires_at = excluded.expires_at";
-        on.execute(sql, &values).map(drop)
+        let mut values = vec![
+            pool,
+            subject,
+            purpose,
+            target,
+            (&code.id).into(),
+            (&mac).into(),
+            pending.into(),
+            code.expires_at.into(),
+        ];
+        values.extend_from_slice(more);
+        let sql = format!(
+            "INSERT INTO codes (pool, sub, purpose, target, id, mac, wrong_tries, pending, expires_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8) ON CONFLICT (pool, sub, purpose, target) DO UPDATE SET {set}"
+        );
+        on.execute(&sql, &values).map(drop)
     }
 
     /// Compares what somebody has typed with the code, and uses the code up if it is right. A wrong try counts when the transaction commits: do not
@@ -187,7 +233,7 @@ impl Codes {
         right: impl FnOnce(&Self, &mut Transaction<'_>, &str) -> Result<Taken, Error>,
     ) -> Result<Taken, Error> {
         let key = of.key(&self.pool);
-        let sql = "SELECT id, mac, wrong_tries FROM codes \
+        let sql = "SELECT id, mac, wrong_tries, wrong_before, sent_until FROM codes \
                    WHERE pool = ?1 AND sub = ?2 AND purpose = ?3 AND target = ?4 AND expires_at > ?5";
         let [pool, subject, purpose, target] = key;
         let Some(mut row) = on.query_one(sql, &[pool, subject, purpose, target, now.into()])? else {
@@ -197,14 +243,17 @@ impl Codes {
         if wrong_tries >= WRONG_TRIES_MAX {
             return Ok(Taken::TooMany);
         }
+        // One of before that has stayed too long, or that was tried too often, is only another wrong one.
+        let counts =
+            row.integer(3)? + wrong_tries < WRONG_TRIES_MAX && row.optional_timestamp(4)?.is_none_or(|end| now < end);
         let typed = Secret::new(typed.split_whitespace().collect::<String>());
         let is_right = self.vault.is_authentic(typed.expose().as_bytes(), &mac, &self.place(&of.row(&self.pool)));
-        if is_right { right(self, on, &id) } else { self.count_wrong(on, &id) }
+        if is_right && counts { right(self, on, &id) } else { self.count_wrong(on, &id) }
     }
 
     /// Deletes the code, if nobody else has.
     fn use_up(&self, on: &mut Transaction<'_>, id: &str) -> Result<Taken, Error> {
-        let sql = "DELETE FROM codes WHERE pool = ?1 AND id = ?2 AND wrong_tries < ?3 RETURNING pending";
+        let sql = "DELETE FROM codes WHERE pool = ?1 AND id = ?2 AND wrong_before + wrong_tries < ?3 RETURNING pending";
         let row = on.query_one(sql, &[Value::from(&*self.pool), id.into(), WRONG_TRIES_MAX.into()])?;
         let Some(mut row) = row else { return Ok(Taken::Expired) };
         Ok(Taken::Right { pending: row.optional_text(0)? })
@@ -236,7 +285,8 @@ impl Codes {
 
     #[cfg(test)]
     pub(crate) fn is_valid(&self, on: &mut Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM codes WHERE pool = ?1 AND id = ?2 AND expires_at > ?3 AND wrong_tries < ?4";
+        let sql = "SELECT 1 FROM codes WHERE pool = ?1 AND id = ?2 AND coalesce(sent_until, expires_at) > ?3 \
+                   AND wrong_before + wrong_tries < ?4";
         let values = [Value::from(&*self.pool), id.into(), now.into(), WRONG_TRIES_MAX.into()];
         Ok(on.query_one(sql, &values)?.is_some())
     }

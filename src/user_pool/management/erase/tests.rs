@@ -30,12 +30,12 @@ const MARKS: [&str; 11] = [
 
 fn fill(subject: &str) -> Vec<String> {
     [
-        "INSERT INTO codes VALUES ('people', '@', 'email', 'email', 'c1', x'01', 0, 'mark-pending', 9)",
+        "INSERT INTO codes VALUES ('people', '@', 'email', 'email', 'c1', x'01', 0, 'mark-pending', 9, NULL, 0)",
         "INSERT INTO outbox VALUES ('people', 'm1', '@', 'reset', 'email', NULL, x'02', 1, 9, 9, 9, 9, 'mark-cause')",
         "INSERT INTO factors VALUES ('people', '@', 'totp', x'03', 0, 9)",
         "INSERT INTO recovery_codes VALUES ('people', '@', x'04', 0)",
-        "INSERT INTO browsers VALUES ('people', x'09', '@', 'mark-print', 'b1', 9, 9, 99)",
-        "INSERT INTO passkeys VALUES ('people', x'0a', '@', 'p1', 'mark-credential', 9, NULL)",
+        "INSERT INTO browsers VALUES ('people', x'09', '@', 'mark-print', 'b1', 9, 9, 99, 'mark-agent')",
+        "INSERT INTO passkeys VALUES ('people', x'0a', '@', 'p1', 'mark-credential', 9, NULL, 'mark-name')",
         "INSERT INTO sso VALUES ('people', 's1', x'05', '@', 'f', 9, 'pwd', '[]', 'mark-address', 'mark-agent mark-session', 9, 9, 99)",
         "INSERT INTO grants VALUES ('people', x'06', '@', 's1', 'mark-claim', NULL, 9, 9)",
         "INSERT INTO families VALUES ('people', 'f1', x'07', x'08', NULL, NULL, NULL, '@', 'wiki', 's1', 'f', 'openid', 0, NULL, 9, 'pwd', \

@@ -38,9 +38,9 @@ async fn everything_of_a_user_is_told_but_secrets() {
              9, 'pwd', NULL, '192.0.2.1', 'Browser/1', 9, 9, 99, 99, NULL)",
             "INSERT INTO factors VALUES ('people', '#', 'totp', x'03', 0, 9)",
             "INSERT INTO recovery_codes VALUES ('people', '#', x'04', 0)",
-            "INSERT INTO browsers VALUES ('people', x'09', '#', 'secret-print', 'b1', 9, 9, 99)",
-            "INSERT INTO passkeys VALUES ('people', x'0a', '#', 'p1', '{\"key\":\"secret\"}', 9, NULL)",
-            "INSERT INTO codes VALUES ('people', '#', 'email', 'email', 'secret-id', x'01', 0, 'new@example.com', 9)",
+            "INSERT INTO browsers VALUES ('people', x'09', '#', 'secret-print', 'b1', 9, 9, 99, 'Browser/2')",
+            "INSERT INTO passkeys VALUES ('people', x'0a', '#', 'p1', '{\"key\":\"secret\"}', 9, NULL, 'Phone')",
+            "INSERT INTO codes VALUES ('people', '#', 'email', 'email', 'secret-id', x'01', 0, 'new@example.com', 9, NULL, 0)",
             "INSERT INTO outbox VALUES ('people', 'm1', '#', 'reset', 'email', NULL, x'02', 1, 9, 9, 9, NULL, NULL)",
         ] {
             on.execute(&sql.replace('#', &subject), &[])?;
@@ -54,10 +54,10 @@ async fn everything_of_a_user_is_told_but_secrets() {
     assert_eq!(rows["second_factors"], json!([{"kind": "totp", "created_at": Timestamp::from_millis(9).to_text()}]));
     assert_eq!(rows["recovery_codes"], json!([{"left": 1}]));
     let at = Timestamp::from_millis(9).to_text();
-    assert_eq!(rows["passkeys"], json!([{"id": "p1", "created_at": at, "used_at": null}]));
+    assert_eq!(rows["passkeys"], json!([{"id": "p1", "name": "Phone", "created_at": at, "used_at": null}]));
     assert_eq!(
-        (&rows["trusted_browsers"][0]["id"], &rows["trusted_browsers"][0]["created_at"]),
-        (&json!("b1"), &json!(at))
+        (&rows["trusted_browsers"][0]["id"], &rows["trusted_browsers"][0]["agent"]),
+        (&json!("b1"), &json!("Browser/2"))
     );
     assert_eq!(rows["sessions"][0]["agent"], "Browser/1");
     assert_eq!(rows["tokens"][0]["client_id"], "wiki");

@@ -6,6 +6,7 @@ use crate::user_pool::MIGRATIONS;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const OF: CodeOf<'static> = CodeOf { subject: "ada", purpose: Purpose::SignUp, target: "email" };
+const RESET: CodeOf<'static> = CodeOf { purpose: Purpose::Reset, ..OF };
 
 struct Bench {
     database: Arc<Database>,
@@ -33,6 +34,13 @@ impl Bench {
         let code = OneTimeCode::random(of.purpose.lifetime(), NOW);
         let (codes, issued) = (self.codes.clone(), code.clone());
         self.database.write(move |on| codes.issue(on, &of, &issued, pending)).await.expect("issued");
+        code
+    }
+
+    async fn issue_unsent(&self, of: CodeOf<'static>, now: Timestamp) -> OneTimeCode {
+        let code = OneTimeCode::random(of.purpose.lifetime(), now);
+        let (codes, issued) = (self.codes.clone(), code.clone());
+        self.database.write(move |on| codes.issue_unsent(on, &of, (&issued, None), now)).await.expect("issued");
         code
     }
 
@@ -102,6 +110,50 @@ async fn guesses_at_the_same_time_are_counted_one_by_one() {
 }
 
 #[tokio::test]
+async fn one_that_is_not_sent_leaves_the_former_as_it_is() {
+    let bench = bench("codes-unsent");
+    let after = |minutes| NOW + Duration::from_mins(minutes);
+    let take = async |typed: &str, at| bench.take_with(&bench.codes, RESET, typed, at).await;
+    let former = bench.issue(RESET, Some("former@example.com")).await;
+    assert_eq!(take(&another(&former), NOW).await, Taken::Wrong);
+    let unsent = bench.issue_unsent(RESET, after(30)).await;
+    assert!(bench.is_valid(&former, after(59)).await && !bench.is_valid(&unsent, after(30)).await);
+    // Four more wrong ones, as after a new one. The former had four left, so the fifth makes it void.
+    for _ in 0..3 {
+        assert_eq!(take(&another(&former), after(31)).await, Taken::Wrong);
+    }
+    let right = Taken::Right { pending: Some("former@example.com".into()) };
+    assert_eq!(take(former.digits.expose(), after(59)).await, right);
+    assert_eq!(take(former.digits.expose(), after(59)).await, Taken::Expired);
+}
+
+#[tokio::test]
+async fn a_code_does_not_live_longer_by_those_that_are_not_sent() {
+    let bench = bench("codes-unsent-end");
+    let after = |minutes| NOW + Duration::from_mins(minutes);
+    let former = bench.issue(RESET, None).await;
+    bench.issue_unsent(RESET, after(30)).await;
+    bench.issue_unsent(RESET, after(50)).await;
+    assert!(!bench.is_valid(&former, after(60)).await);
+    // What is said is the same as of a code that was sent.
+    let take = async |at| bench.take_with(&bench.codes, RESET, former.digits.expose(), at).await;
+    assert_eq!(take(after(60)).await, Taken::Wrong);
+    assert_eq!(take(after(110)).await, Taken::Expired);
+}
+
+#[tokio::test]
+async fn a_code_has_five_tries_however_often_others_are_asked_for() {
+    let bench = bench("codes-unsent-tries");
+    let former = bench.issue(RESET, None).await;
+    for wrong in 0..5 {
+        assert_eq!(bench.take(RESET, &another(&former)).await, Taken::Wrong, "{wrong}");
+        bench.issue_unsent(RESET, NOW).await;
+    }
+    assert!(!bench.is_valid(&former, NOW).await);
+    assert_eq!(bench.take(RESET, former.digits.expose()).await, Taken::Wrong);
+}
+
+#[tokio::test]
 async fn a_new_one_voids_the_former() {
     let bench = bench("codes-former");
     let former = bench.issue(OF, Some("former@example.com")).await;
@@ -145,7 +197,8 @@ async fn it_is_of_use_for_its_subject_purpose_target_and_pool_only() {
 async fn a_row_that_was_copied_to_another_user_does_not_count_there() {
     let bench = bench("codes-copied");
     let code = bench.issue(OF, None).await;
-    let copy = "INSERT INTO codes SELECT pool, 'bob', purpose, target, 'other', mac, 0, NULL, expires_at FROM codes";
+    let copy =
+        "INSERT INTO codes SELECT pool, 'bob', purpose, target, 'other', mac, 0, NULL, expires_at, NULL, 0 FROM codes";
     bench.database.write(|on| on.execute(copy, &[])).await.expect("copied");
     let bob = CodeOf { subject: "bob", ..OF };
     assert_eq!(bench.take(bob, code.digits.expose()).await, Taken::Wrong);
