@@ -16,6 +16,7 @@ use crate::user_pool::hosted_ui::asking::Ask;
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
+use crate::user_pool::hosted_ui::whose::Whose;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
@@ -37,7 +38,7 @@ const ANSWER: Place = Place { path: routes::EMAIL_CODE_ANSWER, purpose: Purpose:
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Answering {
     username: String,
-    subject: String,
+    subject: Whose,
 }
 
 impl HostedUi {
@@ -71,7 +72,7 @@ impl HostedUi {
         };
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
         let subject = service.begin_sign_in(&username, language, self.clock.now()).await?;
-        let next = Flow::new(flow.request, Answering { username: flow.step.username, subject });
+        let next = Flow::new(flow.request, Answering { username: flow.step.username, subject: Whose(subject) });
         Ok(self
             .flow_on(headers, ANSWER, &next, |flow, carried, status| self.show_answer(headers, flow, carried, status)))
     }
@@ -130,7 +131,7 @@ impl HostedUi {
         if code.expose().is_empty() {
             return Ok(self.flow_again(headers, ANSWER, flow, Notice::incomplete(), show));
         }
-        let (subject, now) = (flow.step.subject.clone(), self.clock.now());
+        let (subject, now) = (flow.step.subject.0.clone(), self.clock.now());
         if let Err(wait) = service.limits.admit(Operation::ConfirmSignIn, &subject, client, now) {
             return Ok(self.flow_again(headers, ANSWER, flow, Notice::too_many(wait), show));
         }

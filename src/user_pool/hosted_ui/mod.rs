@@ -28,5 +28,6 @@ mod step;
 mod ui;
 mod verify;
 mod visitor;
+mod whose;
 
 pub(crate) use ui::HostedUi;

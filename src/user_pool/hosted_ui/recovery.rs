@@ -19,6 +19,7 @@ use crate::user_pool::hosted_ui::asking::{Ask, Asking};
 use crate::user_pool::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
+use crate::user_pool::hosted_ui::whose::Whose;
 use crate::user_pool::messages::limits::Operation;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes;
@@ -38,7 +39,7 @@ const RESET: Place = Place { path: routes::RESET_PASSWORD, purpose: Purpose::Res
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Resetting {
     username: String,
-    subject: String,
+    subject: Whose,
     is_done: bool,
 }
 
@@ -89,7 +90,8 @@ impl HostedUi {
         let language = self.view(headers, flow.ui_locales()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
         let subject = service.begin_recovery(&username, language, (&visit, self.clock.now())).await?;
-        let next = Flow::new(flow.request, Resetting { username: flow.step.username, subject, is_done: false });
+        let step = Resetting { username: flow.step.username, subject: Whose(subject), is_done: false };
+        let next = Flow::new(flow.request, step);
         Ok(self.flow_on(headers, RESET, &next, |flow, carried, status| self.show_reset(headers, flow, carried, status)))
     }
 
@@ -157,7 +159,7 @@ impl HostedUi {
         if code.expose().is_empty() || password.expose().is_empty() {
             return Ok(self.flow_again(headers, RESET, flow, Notice::incomplete(), show));
         }
-        let (subject, now) = (flow.step.subject.clone(), self.clock.now());
+        let (subject, now) = (flow.step.subject.0.clone(), self.clock.now());
         if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &subject, client, now) {
             return Ok(self.flow_again(headers, RESET, flow, Notice::too_many(wait), show));
         }
