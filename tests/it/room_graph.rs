@@ -138,11 +138,12 @@ const USER_POOL: &[(&str, &str)] = &[
     // Pages show which second factors there are, and the seed of one that is set up.
     ("hosted_ui", "account credential directory factors messages oauth self_service signin verification"),
     // What users see and change of themselves.
-    ("account", "credential directory messages signin verification"),
+    ("account", "credential directory factors messages signin verification"),
     ("oauth", "directory signin"),
     // A second factor may be a code that is sent.
     ("signin", "credential directory factors messages risk verification"),
-    ("factors", "credential"),
+    // What may be removed depends on what else the user has: a password, a verified address.
+    ("factors", "credential directory"),
     // What users do without an administrator. An address that gets the codes of a second factor recovers nothing.
     ("self_service", "credential directory factors messages verification"),
     ("credential", ""),

@@ -15,9 +15,22 @@ const SWEPT: i64 = 10;
 /// A trusted browser, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TrustedBrowser {
+    /// What it is forgotten by.
+    pub(crate) id: String,
+    /// `User-Agent` when the trust began, or its beginning. It may be empty.
+    pub(crate) agent: String,
     pub(crate) created_at: Timestamp,
     pub(crate) used_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// See [`Trust::fingerprint`].
+    fingerprint: String,
+}
+
+impl TrustedBrowser {
+    /// Whether it still takes the place of a second factor, for a user with this [`fingerprint`](Trust::fingerprint).
+    pub(crate) fn counts(&self, fingerprint: &str, now: Timestamp) -> bool {
+        self.fingerprint == fingerprint && self.expires_at > now
+    }
 }
 
 /// What finds a trusted browser: whose it is, and the value of its cookie. It ends with the password, and with all sessions of the user.
@@ -36,12 +49,12 @@ impl Trust<'_> {
 }
 
 impl Factors {
-    /// Trusts a browser for a while.
+    /// Trusts a browser for a while. `agent` is its `User-Agent`, or the beginning of that.
     pub(crate) fn trust(
         &self,
         on: &mut Transaction<'_>,
         of: &Trust<'_>,
-        lifetime: Duration,
+        (lifetime, agent): (Duration, &str),
         now: Timestamp,
     ) -> Result<(), Error> {
         let (pool, hash, id) = (Value::from(&*self.pool), of.hash(), uuid::random());
@@ -56,9 +69,10 @@ impl Factors {
             (&id).into(),
             now.into(),
             (now + lifetime).into(),
+            agent.into(),
         ];
-        let sql = "INSERT INTO browsers (pool, hash, sub, fingerprint, id, created_at, used_at, expires_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)";
+        let sql = "INSERT INTO browsers (pool, hash, sub, fingerprint, id, created_at, used_at, expires_at, agent) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)";
         on.execute(sql, &values)?;
         let sql = "DELETE FROM browsers WHERE pool = ?1 AND hash IN \
                    (SELECT hash FROM browsers WHERE pool = ?1 AND sub = ?2 ORDER BY used_at DESC, created_at DESC LIMIT 10 OFFSET ?3)";
@@ -78,10 +92,28 @@ impl Factors {
 
 /// The browsers that a user of this pool trusts, the last used first.
 pub(super) fn of(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<Vec<TrustedBrowser>, Error> {
-    let sql =
-        "SELECT created_at, used_at, expires_at FROM browsers WHERE pool = ?1 AND sub = ?2 ORDER BY used_at DESC, id";
+    let sql = "SELECT id, agent, created_at, used_at, expires_at, fingerprint FROM browsers \
+               WHERE pool = ?1 AND sub = ?2 ORDER BY used_at DESC, id";
     let read = |mut row: Row| {
-        Ok(TrustedBrowser { created_at: row.timestamp(0)?, used_at: row.timestamp(1)?, expires_at: row.timestamp(2)? })
+        Ok(TrustedBrowser {
+            id: row.text(0)?,
+            agent: row.text(1)?,
+            created_at: row.timestamp(2)?,
+            used_at: row.timestamp(3)?,
+            expires_at: row.timestamp(4)?,
+            fingerprint: row.text(5)?,
+        })
     };
     on.query(sql, &[Value::from(pool), subject.into()])?.into_iter().map(read).collect()
+}
+
+/// Forgets one browser that a user of this pool trusts. `false` if the user trusts none of this `id`.
+pub(crate) fn forget_one(on: &mut Transaction<'_>, pool: &str, subject: &str, id: &str) -> Result<bool, Error> {
+    let sql = "DELETE FROM browsers WHERE pool = ?1 AND sub = ?2 AND id = ?3";
+    Ok(on.execute(sql, &[Value::from(pool), subject.into(), id.into()])? == 1)
+}
+
+/// Forgets all browsers that a user of this pool trusts. Returns how many.
+pub(crate) fn forget_all(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<usize, Error> {
+    on.execute("DELETE FROM browsers WHERE pool = ?1 AND sub = ?2", &[Value::from(pool), subject.into()])
 }

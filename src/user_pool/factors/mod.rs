@@ -3,10 +3,12 @@
 //! Knows neither pages nor what a sign-in asks for. Start at [`Factors`].
 
 pub(crate) mod browsers;
+pub(crate) mod change;
 mod owned;
 pub(crate) mod passkeys;
 mod recovery;
 mod rows;
+pub(crate) mod rules;
 pub(crate) mod settings;
 mod totp;
 

@@ -1,15 +1,22 @@
 //! What a user has set up.
 
+use crate::clock::Timestamp;
 use crate::database::{Error, Transaction, Value};
 use crate::user_pool::factors::browsers::{self, TrustedBrowser};
+use crate::user_pool::factors::passkeys::{self, ListedPasskey};
 use crate::user_pool::factors::rows::Factors;
 use crate::user_pool::factors::settings::Factor;
+use crate::user_pool::factors::totp;
 
 /// What a user has set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owned {
     /// In the order in which they are offered.
     pub(crate) factors: Vec<Factor>,
+    /// When one-time passwords of an app were set up.
+    pub(crate) app_since: Option<Timestamp>,
+    /// The oldest first.
+    pub(crate) passkeys: Vec<ListedPasskey>,
     /// The number of recovery codes that are left.
     pub(crate) recovery_codes: i64,
     /// Browsers that need no second factor.
@@ -25,15 +32,23 @@ impl Factors {
 
 /// What a user of this pool has set up.
 pub(crate) fn owned(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<Owned, Error> {
+    let (app_since, passkeys) = (totp::since(on, pool, subject)?, passkeys::listed(on, pool, subject)?);
+    let factors = kinds(app_since, &passkeys);
     let key = [Value::from(pool), subject.into()];
-    let sql = "SELECT kind FROM factors WHERE pool = ?1 AND sub = ?2 \
-               UNION SELECT 'passkey' FROM passkeys WHERE pool = ?1 AND sub = ?2";
-    let rows = on.query(sql, &key)?;
-    let kinds = rows.into_iter().map(|mut row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
-    let factors = Factor::ALL.into_iter().filter(|factor| kinds.iter().any(|kind| kind == factor.name())).collect();
     let codes = on.query_one("SELECT count(*) FROM recovery_codes WHERE pool = ?1 AND sub = ?2", &key)?;
     let recovery_codes = codes.map_or(Ok(0), |mut row| row.integer(0))?;
-    Ok(Owned { factors, recovery_codes, trusted_browsers: browsers::of(on, pool, subject)? })
+    let trusted_browsers = browsers::of(on, pool, subject)?;
+    Ok(Owned { factors, app_since, passkeys, recovery_codes, trusted_browsers })
+}
+
+/// Which factors these are. A verified address is one without being set up.
+pub(super) fn kinds(app_since: Option<Timestamp>, passkeys: &[ListedPasskey]) -> Vec<Factor> {
+    let has = |factor: &Factor| match factor {
+        Factor::Passkey => !passkeys.is_empty(),
+        Factor::Totp => app_since.is_some(),
+        Factor::Email | Factor::Sms => false,
+    };
+    Factor::ALL.into_iter().filter(has).collect()
 }
 
 /// Removes everything that a user of this pool has set up. `false` if there was nothing.

@@ -23,6 +23,20 @@ pub(crate) enum Added {
     Before,
 }
 
+/// Maximum length of what a user calls a passkey, in characters.
+pub(crate) const NAME_MAX: usize = 64;
+
+/// A passkey, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedPasskey {
+    /// What it is named and removed by. It is not the ID that the authenticator has given.
+    pub(crate) id: String,
+    /// What the user calls it.
+    pub(crate) name: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) used_at: Option<Timestamp>,
+}
+
 /// A passkey of a user.
 #[derive(Debug)]
 pub(crate) struct StoredPasskey {
@@ -112,6 +126,36 @@ impl Factors {
         let sql = "INSERT INTO passkey_answers (pool, hash, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         Ok(on.execute(sql, &[pool, (&question[..]).into(), (now + REMEMBERED_FOR).into()])? == 1)
     }
+}
+
+/// The passkeys of a user of this pool for a list, the oldest first.
+pub(super) fn listed(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<Vec<ListedPasskey>, Error> {
+    let sql = "SELECT id, name, created_at, used_at FROM passkeys WHERE pool = ?1 AND sub = ?2 ORDER BY created_at, id";
+    let read = |mut row: Row| {
+        Ok(ListedPasskey {
+            id: row.text(0)?,
+            name: row.optional_text(1)?,
+            created_at: row.timestamp(2)?,
+            used_at: row.optional_timestamp(3)?,
+        })
+    };
+    on.query(sql, &[Value::from(pool), subject.into()])?.into_iter().map(read).collect()
+}
+
+/// Removes one passkey of a user of this pool. `false` if the user has none of this `id`.
+pub(super) fn remove(on: &mut Transaction<'_>, pool: &str, subject: &str, id: &str) -> Result<bool, Error> {
+    let sql = "DELETE FROM passkeys WHERE pool = ?1 AND sub = ?2 AND id = ?3";
+    Ok(on.execute(sql, &[Value::from(pool), subject.into(), id.into()])? == 1)
+}
+
+/// Sets what a user of this pool calls a passkey: the beginning of `typed`, without control characters. Nothing takes the name away. `false` if the user has
+/// no passkey of this `id`.
+pub(crate) fn name(on: &mut Transaction<'_>, pool: &str, subject: &str, id: &str, typed: &str) -> Result<bool, Error> {
+    let words = typed.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let name: String = words.collect::<Vec<_>>().join(" ").chars().take(NAME_MAX).collect();
+    let name = Some(name.as_str()).filter(|name| !name.is_empty());
+    let sql = "UPDATE passkeys SET name = ?4 WHERE pool = ?1 AND sub = ?2 AND id = ?3";
+    Ok(on.execute(sql, &[Value::from(pool), subject.into(), id.into(), name.into()])? == 1)
 }
 
 fn read(mut row: Row) -> Result<StoredPasskey, Error> {

@@ -45,6 +45,18 @@ impl Factors {
     }
 }
 
+/// When a user of this pool has set one-time passwords up. `None`: the user has none.
+pub(super) fn since(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT created_at FROM factors WHERE pool = ?1 AND sub = ?2 AND kind = 'totp'";
+    on.query_one(sql, &[Value::from(pool), subject.into()])?.map(|mut row| row.timestamp(0)).transpose()
+}
+
+/// Removes the one-time passwords of a user of this pool. `false` if the user has none.
+pub(super) fn remove(on: &mut Transaction<'_>, pool: &str, subject: &str) -> Result<bool, Error> {
+    let sql = "DELETE FROM factors WHERE pool = ?1 AND sub = ?2 AND kind = 'totp'";
+    Ok(on.execute(sql, &[Value::from(pool), subject.into()])? == 1)
+}
+
 fn number(step: u64) -> i64 {
     step.try_into().unwrap_or(i64::MAX)
 }

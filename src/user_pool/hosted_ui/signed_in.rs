@@ -24,6 +24,7 @@ impl HostedUi {
     ) -> Result<WholeResponse, database::Error> {
         self.metrics.signed_in.increment();
         let now = self.clock.now();
+        let agent = seen.agent.clone();
         let mut response = match request {
             // The relying party requested another user. It gets neither the tokens nor the session of this user.
             Some(request) if !request.is_for(user.subject()) => {
@@ -36,7 +37,7 @@ impl HostedUi {
             }
         };
         if under_way.trusts
-            && let Some((value, lifetime)) = self.sign_in.trust(under_way).await?
+            && let Some((value, lifetime)) = self.sign_in.trust(under_way, &agent).await?
         {
             let trusted = cookie::set(&self.cookies.trusted, value.expose(), lifetime.as_secs());
             response.headers_mut().append(header::SET_COOKIE, trusted);

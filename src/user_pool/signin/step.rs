@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::user_pool::directory::status::Status;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::Owned;
+use crate::user_pool::factors::rules::{has_two_factors, second_factors};
 use crate::user_pool::factors::settings::{Factor, Mode, Settings};
 use crate::user_pool::signin::proof::Proofs;
 use crate::user_pool::signin::sso::Session;
@@ -17,6 +18,9 @@ pub(crate) struct Facts {
     pub(crate) mode: Mode,
     /// What the user has set up and the pool has.
     pub(crate) owned: Owned,
+    /// Whether the user can prove two factors: the password and a code by mail, for example. Such a user sets none up while signing in: whoever reads the mail,
+    /// and begins with a code, would have an account whose other factor is the password.
+    pub(crate) has_two: bool,
 }
 
 /// The next step.
@@ -30,7 +34,8 @@ pub(crate) enum Step {
     ResetRequired,
     /// A second factor, in one of these ways.
     Challenge(Ways),
-    /// The user has to set one of these up, and has none. If there is none in the list, nothing can be done.
+    /// The user has to set one of these up, and has none. If there is none in the list, nothing can be done: the pool has none, or the user has to begin in
+    /// another way.
     SetUp(Vec<Factor>),
     /// The user is signed in.
     Done,
@@ -110,18 +115,14 @@ impl UnderWay {
 impl Facts {
     /// Of a user without a database: nobody is asked for a second factor.
     pub(crate) fn without_store(user: &User) -> Self {
-        Self { status: user.status(), mode: Mode::Off, owned: Owned::default() }
+        Self { status: user.status(), mode: Mode::Off, owned: Owned::default(), has_two: false }
     }
 
-    /// Of a user who has set this up. A verified address is a factor without being set up.
+    /// Of a user who has set this up.
     pub(crate) fn of(user: &User, owned: Owned, settings: &Settings) -> Self {
-        let has = |factor: &Factor| match factor.address() {
-            Some(address) => user.verified(address).is_some(),
-            None => owned.factors.contains(factor),
-        };
-        let offered = Factor::ALL.into_iter().filter(|factor| settings.factors.contains(factor));
-        let factors = offered.filter(has).collect();
-        Self { status: user.status(), mode: settings.mode_of(user.groups()), owned: Owned { factors, ..owned } }
+        let (factors, has_two) = (second_factors(user, &owned, settings), has_two_factors(user, &owned, settings));
+        let (status, mode) = (user.status(), settings.mode_of(user.groups()));
+        Self { status, mode, owned: Owned { factors, ..owned }, has_two }
     }
 }
 
@@ -142,6 +143,7 @@ pub(crate) fn step(proofs: &Proofs, facts: &Facts, settings: &Settings) -> Step 
         _ if !owned.is_empty() => {
             Step::Challenge(Ways { factors: owned, has_recovery_codes: facts.owned.recovery_codes > 0 })
         }
+        Mode::Required if facts.has_two => Step::SetUp(Vec::new()),
         Mode::Required => Step::SetUp(left(&settings.to_set_up().collect::<Vec<_>>())),
         Mode::Off | Mode::Optional => Step::Done,
     }
@@ -156,7 +158,12 @@ mod tests {
     }
 
     fn facts(mode: Mode, factors: &[Factor]) -> Facts {
-        Facts { status: Status::Confirmed, mode, owned: Owned { factors: factors.to_vec(), ..Owned::default() } }
+        Facts {
+            status: Status::Confirmed,
+            mode,
+            owned: Owned { factors: factors.to_vec(), ..Owned::default() },
+            has_two: false,
+        }
     }
 
     fn challenge(factors: &[Factor]) -> Step {
@@ -203,6 +210,16 @@ mod tests {
                 check(proofs, mode, &[], Step::Done);
             }
         }
+    }
+
+    #[test]
+    fn who_has_two_factors_sets_up_none() {
+        let facts = Facts { has_two: true, ..facts(Mode::Required, &[Factor::Email]) };
+        let settings = Settings { factors: vec![Factor::Totp, Factor::Email], ..settings(Mode::Required) };
+        let of = |proofs: &str| step(&proofs.parse().expect("names of proofs"), &facts, &settings);
+        assert_eq!(of("pwd"), challenge(&[Factor::Email]));
+        assert_eq!(of("email"), Step::SetUp(vec![]));
+        assert_eq!(of("email pwd"), Step::Done);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::crypto::octets;
-use crate::database;
+use crate::database::{self, Transaction};
 use crate::secret::Secret;
 use crate::user_pool::factors::browsers::Trust;
 use crate::user_pool::signin::password::SignIn;
@@ -29,7 +29,7 @@ impl SignIn {
         second.database.write(move |on| factors.is_trusted(on, &trust(&of, &cookie), now)).await
     }
 
-    /// Trusts a browser from now on. Returns the value of its cookie, and for how long.
+    /// Trusts a browser from now on. `agent` is its `User-Agent`, or the beginning of that. Returns the value of its cookie, and for how long.
     ///
     /// # Errors
     ///
@@ -37,13 +37,16 @@ impl SignIn {
     pub(crate) async fn trust(
         &self,
         under_way: &UnderWay,
+        agent: &str,
     ) -> Result<Option<(Secret<String>, Duration)>, database::Error> {
         let Some(second) = &self.second else { return Ok(None) };
         let Some(lifetime) = second.settings.trusts_for else { return Ok(None) };
         let cookie = Secret::new(octets::token());
         let (factors, now) = (second.factors.clone(), self.clock.now());
-        let (of, value) = (under_way.clone(), cookie.clone());
-        second.database.write(move |on| factors.trust(on, &trust(&of, value.expose()), lifetime, now)).await?;
+        let (of, value, agent) = (under_way.clone(), cookie.clone(), agent.to_owned());
+        let trust =
+            move |on: &mut Transaction<'_>| factors.trust(on, &trust(&of, value.expose()), (lifetime, &agent), now);
+        second.database.write(trust).await?;
         Ok(Some((cookie, lifetime)))
     }
 }

@@ -65,7 +65,7 @@ async fn trust_in_a_browser_ends_by_itself_and_has_a_limit() {
     for number in 0..21_u32 {
         let (cookie, at) = (format!("cookie {number}"), START + Duration::from_secs(number.into()));
         let work = stored.database.write(move |on| {
-            factors().trust(on, &Trust { subject: "s", fingerprint: "f", cookie: &cookie }, lifetime, at)
+            factors().trust(on, &Trust { subject: "s", fingerprint: "f", cookie: &cookie }, (lifetime, "Browser/1"), at)
         });
         work.await.expect("trusted");
     }
