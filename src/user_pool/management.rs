@@ -6,7 +6,7 @@
 mod add;
 mod erase;
 mod export;
-mod factors;
+pub(crate) mod factors;
 mod groups;
 pub(crate) mod import;
 pub(crate) mod json;

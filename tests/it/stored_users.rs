@@ -276,6 +276,22 @@ fn commands_say_whose_alias_they_were_given_and_take_nobody_else() {
     }
     done(users(folder, &["factors", "alice"]));
     done(users(folder, &["reset-factors", "alice"]));
+    // One thing at a time is taken away, and only what is there.
+    for arguments in
+        [&["--remove-app"][..], &["--remove-passkey", "x"], &["--forget-browser", "x"], &["--forget-browsers"]]
+    {
+        let refused = users(folder, &[&["factors", "bob"], arguments].concat());
+        assert_eq!(refused.code, Some(1), "{arguments:?}");
+        assert!(refused.errors.contains("has no such factor or trusted browser"), "{}", refused.errors);
+    }
+    let both = users(folder, &["factors", "bob", "--remove-app", "--forget-browsers"]);
+    assert_eq!(both.code, Some(2), "{}", both.errors);
+    let json = users(folder, &["factors", "bob", "--json"]);
+    assert!(
+        json.output.contains(r#""passkeys": []"#) && json.output.contains(r#""app_since": null"#),
+        "{}",
+        json.output
+    );
     // What is changed may be what was typed.
     done(users(folder, &["set", "bobby", "preferred_username="]));
     assert_eq!(users(folder, &["show", "bobby"]).code, Some(1));

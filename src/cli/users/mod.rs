@@ -6,6 +6,7 @@ mod credentials;
 mod erase;
 mod events;
 mod export;
+mod factors;
 mod import;
 mod keys;
 mod list;
@@ -38,9 +39,11 @@ pub(crate) enum Users {
     Erase(erase::Erase),
     Events(events::Events),
     Export(export::Export),
+    Factors(factors::Factors),
     Import(import::Import),
     Rekey(rekey::RekeyCommand),
     Resend(resend::Resend),
+    ResetFactors(factors::ResetFactors),
     TestMessage(test_message::TestMessage),
     #[command(flatten)]
     Stored(stored::Stored),
@@ -58,9 +61,11 @@ impl Users {
             Self::Erase(command) => command.run(),
             Self::Events(command) => command.run(),
             Self::Export(command) => command.run(),
+            Self::Factors(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Rekey(command) => command.run(),
             Self::Resend(command) => command.run(),
+            Self::ResetFactors(command) => command.run(),
             Self::TestMessage(command) => command.run(),
             Self::Stored(command) => command.run(),
         }

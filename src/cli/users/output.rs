@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::browsers::TrustedBrowser;
+use crate::user_pool::factors::passkeys::ListedPasskey;
 use crate::user_pool::management::json;
 use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
@@ -86,22 +87,54 @@ pub(super) fn users(users: &[Record]) -> String {
 /// What a user has set up.
 pub(super) fn factors(owned: &Owned, as_json: bool) -> String {
     let names: Vec<&str> = owned.factors.iter().map(|factor| factor.name()).collect();
+    let at = |time: &Option<Timestamp>| time.map(Timestamp::to_text);
     if as_json {
+        let passkey = |passkey: &ListedPasskey| {
+            json!({
+                "id": passkey.id,
+                "name": passkey.name,
+                "created_at": passkey.created_at.to_text(),
+                "used_at": at(&passkey.used_at),
+            })
+        };
         let browser = |browser: &TrustedBrowser| {
             json!({
+                "id": browser.id,
+                "agent": browser.agent,
                 "created_at": browser.created_at.to_text(),
                 "used_at": browser.used_at.to_text(),
                 "expires_at": browser.expires_at.to_text(),
             })
         };
-        let browsers: Vec<Value> = owned.trusted_browsers.iter().map(browser).collect();
-        return pretty(
-            &json!({"factors": names, "recovery_codes": owned.recovery_codes, "trusted_browsers": browsers}),
-        );
+        return pretty(&json!({
+            "factors": names,
+            "app_since": at(&owned.app_since),
+            "recovery_codes": owned.recovery_codes,
+            "passkeys": owned.passkeys.iter().map(passkey).collect::<Vec<Value>>(),
+            "trusted_browsers": owned.trusted_browsers.iter().map(browser).collect::<Vec<Value>>(),
+        }));
     }
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let (codes, browsers) = (owned.recovery_codes, owned.trusted_browsers.len());
-    format!("{:<22} {names}\n{:<22} {codes}\n{:<22} {browsers}\n", "factors", "recovery codes", "trusted browsers")
+    let mut text =
+        format!("{:<22} {names}\n{:<22} {codes}\n{:<22} {browsers}\n", "factors", "recovery codes", "trusted browsers");
+    if !owned.passkeys.is_empty() {
+        let mut rows = vec![["PASSKEY", "ADDED", "LAST USED", "NAME"].map(str::to_owned)];
+        rows.extend(owned.passkeys.iter().map(|passkey| {
+            let name = shown(passkey.name.as_deref().unwrap_or_default());
+            [passkey.id.clone(), passkey.created_at.to_text(), at(&passkey.used_at).unwrap_or_default(), name]
+        }));
+        let _ = write!(text, "\n{}", table(&rows));
+    }
+    if !owned.trusted_browsers.is_empty() {
+        let mut rows = vec![["TRUSTED BROWSER", "TRUSTED", "LAST USED", "BROWSER"].map(str::to_owned)];
+        rows.extend(owned.trusted_browsers.iter().map(|browser| {
+            let agent = shown(&browser.agent);
+            [browser.id.clone(), browser.created_at.to_text(), browser.used_at.to_text(), agent]
+        }));
+        let _ = write!(text, "\n{}", table(&rows));
+    }
+    text
 }
 
 /// One line for each group.

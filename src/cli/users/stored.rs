@@ -133,21 +133,6 @@ pub(crate) enum Stored {
         #[arg(long)]
         others: bool,
     },
-    /// Shows which second factors a user has set up.
-    Factors {
-        #[command(flatten)]
-        of: Of,
-        /// The user name, an alias, or the `sub`.
-        user: String,
-    },
-    /// Removes the second factors of a user who has lost them: one-time passwords, recovery codes, passkeys, trusted browsers. Signs the user out
-    /// everywhere.
-    ResetFactors {
-        #[command(flatten)]
-        of: Of,
-        /// The user name, an alias, or the `sub`.
-        user: String,
-    },
     /// Deletes a user with all that belongs to this user.
     Delete {
         #[command(flatten)]
@@ -296,8 +281,6 @@ impl Stored {
             | Self::Sessions { of, .. }
             | Self::EndSession { of, .. }
             | Self::Delete { of, .. }
-            | Self::Factors { of, .. }
-            | Self::ResetFactors { of, .. }
             | Self::Join { of, .. }
             | Self::Leave { of, .. }
             | Self::Groups { of }
@@ -316,7 +299,6 @@ impl Stored {
             Self::List { .. } => Some(("user.list", None)),
             Self::Show { user, .. } => Some(("user.show", Some(user))),
             Self::Sessions { user, .. } => Some(("user.sessions", Some(user))),
-            Self::Factors { user, .. } => Some(("user.factors", Some(user))),
             Self::Backup { .. } => Some(("backup", None)),
             _ => None,
         }
@@ -364,16 +346,6 @@ impl Stored {
                 if users.end_sessions(&whom(users, user).await?, which, now).await? == 0 && !others {
                     bail!("`{user}` has no session `{session}`");
                 }
-                Ok(String::new())
-            }
-            Self::Factors { user, .. } => {
-                // Users of the configuration may have some, too.
-                let who = whom(users, user).await.unwrap_or_else(|_| user.clone());
-                Ok(output::factors(&users.factors(&who).await?, json))
-            }
-            Self::ResetFactors { user, .. } => {
-                let who = whom(users, user).await.unwrap_or_else(|_| user.clone());
-                users.reset_factors(&who, now).await?;
                 Ok(String::new())
             }
             Self::Delete { user, .. } => {

@@ -2,8 +2,21 @@
 
 use crate::clock::Timestamp;
 use crate::database::{self, Transaction};
-use crate::user_pool::factors::{self, Owned};
+use crate::user_pool::events::event::{Event, Kind as EventKind, Response, Visit};
+use crate::user_pool::factors::change::Removal;
+use crate::user_pool::factors::{self, Owned, browsers, change};
 use crate::user_pool::management::users::{Error, Management};
+use crate::user_pool::messages::message::Kind;
+
+/// What an administrator takes away from a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Factor(Removal),
+    /// A trusted browser, by its [`id`](browsers::TrustedBrowser::id).
+    Browser(String),
+    /// All trusted browsers.
+    Browsers,
+}
 
 impl Management {
     /// What a user has set up. `who` may also be a user of the configuration.
@@ -28,6 +41,51 @@ impl Management {
         }
     }
 
+    /// Takes one thing away from a user, also the last second factor and the only way in. Sessions stay. `who` may also be a user of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, or if the user does not have it.
+    pub(crate) async fn take_factor(&self, who: &str, what: Taken, now: Timestamp) -> Result<(), Error> {
+        let (users, key) = (self.clone(), who.to_owned());
+        let (operation, detail) = match &what {
+            Taken::Factor(Removal::App) => ("factor.remove", "totp"),
+            Taken::Factor(Removal::Passkey(_)) => ("factor.remove", "passkey"),
+            Taken::Browser(_) => ("browser.forget", "one"),
+            Taken::Browsers => ("browser.forget", "all"),
+        };
+        self.decide((operation, Some(detail.to_owned()), now), move |on| {
+            let (whose, pool) = (users.whose(on, &key)?, &users.stored.records.pool);
+            let subject = whose.subject();
+            let (is_taken, is_factor) = match &what {
+                Taken::Factor(factor) => (change::remove(on, pool, subject, factor)?, true),
+                Taken::Browser(id) => (browsers::forget_one(on, pool, subject, id)?, false),
+                Taken::Browsers => (browsers::forget_all(on, pool, subject)? > 0, false),
+            };
+            if !is_taken {
+                return Ok(Err(match whose {
+                    Whose::Nobody(who) => Error::NoUser(who),
+                    Whose::Stored(_) | Whose::Declared(_) => Error::NoFactor,
+                }));
+            }
+            if is_factor {
+                let event = Event::new(Some(subject), (EventKind::FactorChange, Response::Pass), Visit::none(), now);
+                users.event_rows().record(on, &event)?;
+                users.tell(on, Kind::FactorRemoved, subject, now)?;
+            }
+            Ok(Ok(Some(subject.to_owned())))
+        })
+        .await
+    }
+
+    /// Tells a user of the database of a change.
+    fn tell(&self, on: &mut Transaction<'_>, kind: Kind, subject: &str, now: Timestamp) -> Result<(), database::Error> {
+        match (self.stored.records.of_subject(on, subject)?, &self.outgoing) {
+            (Some(user), Some(outgoing)) => outgoing.notify(on, kind, &user, now),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes everything that a user has set up, for a user who has lost it: one-time passwords, recovery
     /// codes, passkeys, trusted browsers. What was issued to the user
     /// before ends, so that no page of before sets up what it shows. `who` may also be a user of the configuration.
@@ -41,6 +99,9 @@ impl Management {
             let (whose, records) = (users.whose(on, &key)?, &users.stored.records);
             let had_some = factors::forget(on, &records.pool, whose.subject())?;
             let subject = whose.subject().to_owned();
+            if had_some {
+                users.tell(on, Kind::FactorRemoved, &subject, now)?;
+            }
             match whose {
                 Whose::Stored(subject) => {
                     Self::record_ended(&users.event_rows(), on, &subject, now)?;

@@ -18,6 +18,7 @@ use crate::user_pool::directory::record::Records;
 use crate::user_pool::directory::settings::{Alias, Settings};
 use crate::user_pool::directory::status::{Status, WrongState};
 use crate::user_pool::events::audit::{Actor, Done};
+use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::messages::queue;
 use crate::user_pool::verification::code;
 
@@ -30,6 +31,8 @@ pub(crate) struct Management {
     pub(super) stored: StoredUsers,
     pub(super) rules: Arc<Settings>,
     pub(super) takes_aliases: bool,
+    /// What tells users of removed factors.
+    pub(super) outgoing: Option<Outgoing>,
     /// Who does all this, for the audit.
     pub(super) actor: Actor,
 }
@@ -78,6 +81,9 @@ pub(crate) enum Error {
     /// The text cannot be the name of a group.
     #[error("`{0}` cannot be the name of a group: 1 to {GROUP_NAME_MAX} characters, without control characters")]
     GroupName(String),
+    /// The user has no such factor or trusted browser.
+    #[error("the user has no such factor or trusted browser: `vestibule users factors` lists them")]
+    NoFactor,
     /// An attribute is refused.
     #[error(transparent)]
     Attribute(#[from] Fault),
@@ -92,7 +98,7 @@ pub(crate) enum Error {
 impl Management {
     /// Of the users of this database.
     pub(crate) fn new(stored: StoredUsers) -> Self {
-        Self { stored, rules: Arc::default(), takes_aliases: false, actor: Actor::System }
+        Self { stored, rules: Arc::default(), takes_aliases: false, outgoing: None, actor: Actor::System }
     }
 
     /// Where they are.
@@ -104,6 +110,11 @@ impl Management {
     /// The same users, who have these attributes and aliases.
     pub(crate) fn with_rules(self, rules: Arc<Settings>) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same, and users are told by a message of factors that are removed.
+    pub(crate) fn telling(self, outgoing: Option<Outgoing>) -> Self {
+        Self { outgoing, ..self }
     }
 
     /// The same, done by somebody else than the process.
