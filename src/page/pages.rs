@@ -267,10 +267,12 @@ impl Demo<'_> {
 }
 
 mod account;
+mod account_factors;
 mod mfa;
 mod passkey;
 
 pub(crate) use account::{Item as AccountItem, List as AccountList, Overview, Part as AccountPart, Press};
+pub(crate) use account_factors::{FactorItem, FactorPage, FactorPart, FactorSaid, ItemButton, NameField};
 pub(crate) use mfa::{Code, CodeKind, Picture, RecoveryCodes, SetUpTotp};
 pub(crate) use passkey::{ChooseFactor, Passkey, PasskeyForm};
 

@@ -224,7 +224,7 @@ impl UserPool {
             Route::EmailCodeForm => self.ui.email_code(headers, &form, caller.address()).await,
             Route::EmailCodeAnswerPage => Ok(self.ui.email_code_answer_page(headers, &form)),
             Route::EmailCodeAnswerForm => self.ui.answer_email_code(headers, &form, caller.address()).await,
-            Route::AddPasskeyPage => self.ui.add_passkey_page(headers).await,
+            Route::AddPasskeyPage => Ok(self.ui.add_passkey_page(headers)),
             Route::PasskeyScript => Ok(self.ui.passkey_script()),
             Route::ConfirmForm => self.ui.confirm(headers, &form).await,
             Route::SignUpPage => Ok(self.ui.sign_up_page(headers, &form)),

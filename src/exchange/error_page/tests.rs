@@ -245,6 +245,7 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `token.not_enough` | 400 | At the token endpoint: a sign-in would ask the user for more now than was proved for the code or refresh token. The user has to sign in again |
 | `sign_in.form_foreign` | 403 | The form comes from another browser or another site, or the browser did not send the cookie |
 | `sign_in.form_expired` | 403 | The sign-in page was open for more than 15 minutes |
+| `account.factor_stays` | 409 | A second factor, passkey or trusted browser was to be removed that the user needs, or that is not there |
 | `account.form_foreign` | 403 | A form of the account comes from another page, session, browser or site, or the browser did not send the cookie |
 | `account.form_expired` | 403 | The page of the account was open for more than 15 minutes |
 | `account.wrong_password` | 403 | To change the password, another one than the current one was typed |

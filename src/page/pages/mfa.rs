@@ -66,6 +66,8 @@ impl Code<'_> {
 #[template(path = "set_up_totp.html")]
 pub(crate) struct SetUpTotp<'a> {
     pub(crate) view: View<'a>,
+    /// Why, and what to do.
+    pub(crate) lead: Text,
     /// `None` if the text is too long for one.
     pub(crate) picture: Option<Picture>,
     /// The secret in groups of four.

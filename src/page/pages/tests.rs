@@ -6,8 +6,9 @@ use crate::page::language::Language;
 use crate::page::link::Link;
 use crate::page::logo::Logo;
 use crate::page::pages::{
-    Account, Choose, ChooseFactor, Code, CodeKind, Confirm, Demo, EmailForm, Notice, Offered, Picture, PostBack,
-    RecoveryCodes, Redirecting, Refused, SetUpTotp, SignIn, SignOut, Terminal,
+    Account, Choose, ChooseFactor, Code, CodeKind, Confirm, Demo, EmailForm, FactorItem, FactorPage, FactorPart,
+    FactorSaid, ItemButton, NameField, Notice, Offered, Picture, PostBack, RecoveryCodes, Redirecting, Refused,
+    SetUpTotp, SignIn, SignOut, Terminal,
 };
 use crate::page::sentence::Sentence;
 use crate::page::site::{NO_FORM, Pages, STYLE, View};
@@ -106,8 +107,34 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("code", view.respond(StatusCode::OK, &code, own, Frames::Nobody));
     let picture = Some(Picture { width: 1, path: "M0 0h1v1h-1z".into() });
     let (groups, uri) = ([text("ABCD"), text("EFGH")], text("otpauth://totp/x"));
-    let set_up = SetUpTotp { view, picture, groups: &groups, uri, action, carried, alert: None };
+    let set_up =
+        SetUpTotp { view, lead: Text::MfaSetUpLead, picture, groups: &groups, uri, action, carried, alert: None };
     add("set_up_totp", view.respond(StatusCode::OK, &set_up, own, Frames::Nobody));
+    let button = |label| ItemButton { name: "remove", value: text("id-1").to_owned(), label };
+    let item = FactorItem {
+        title: Sentence::verbatim(text("Phone")),
+        facts: Sentence::from(Text::FactorsAdded).quoted("added", text("2026-11-30")),
+        field: Some(NameField { button: button(Text::FactorsRename), typed: text("Phone").to_owned(), length_max: 64 }),
+        note: Some(Text::FactorsLast.into()),
+        buttons: vec![button(Text::FactorsRemove)],
+    };
+    let part = FactorPart {
+        title: Text::FactorsPasskeysTitle,
+        lead: vec![Sentence::from(Text::FactorsAddress).quoted("address", text("ada@example.com"))],
+        items: vec![item],
+        buttons: vec![button(Text::FactorsForgetAll)],
+        links: vec![Link::here(Text::PasskeyAddTitle, text("/account/passkey"))],
+    };
+    let list = FactorPage {
+        view,
+        title: Text::FactorsTitle,
+        said: Some(FactorSaid { sentence: Text::FactorsOnly.into(), is_refused: true }),
+        action,
+        carried,
+        parts: vec![part],
+        links: vec![Link::here(Text::AccountBack, text("/account"))],
+    };
+    add("account_factors", view.respond(StatusCode::CONFLICT, &list, own, Frames::Nobody));
     let codes = [text("22222-33333-44444").to_owned()];
     let codes = RecoveryCodes { view, codes: &codes, action, carried };
     add("recovery_codes", view.respond(StatusCode::OK, &codes, own, Frames::Nobody));

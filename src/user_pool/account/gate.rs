@@ -60,6 +60,11 @@ impl Visitor {
         &self.user
     }
 
+    /// The same, to be kept.
+    pub(super) fn shared_user(&self) -> &Arc<User> {
+        &self.user
+    }
+
     /// The session of this browser.
     pub(crate) fn session(&self) -> &Session {
         &self.session

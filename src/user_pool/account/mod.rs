@@ -6,6 +6,7 @@
 
 pub(crate) mod address;
 pub(crate) mod data;
+pub(crate) mod factors;
 pub(crate) mod gate;
 pub(crate) mod overview;
 pub(crate) mod password;

@@ -50,6 +50,11 @@ pub(crate) fn hash(typed: &str) -> Option<[u8; 32]> {
     is_code.then(|| octets::sha256(format!("vestibule recovery code {plain}").as_bytes()))
 }
 
+/// The hashes of new codes.
+pub(crate) fn hashes(codes: &[Secret<String>]) -> Vec<[u8; 32]> {
+    codes.iter().filter_map(|code| hash(code.expose())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,13 +3,17 @@
 
 mod address;
 mod agent;
+mod app;
 mod data;
+mod factors;
 mod form;
 mod gate;
 mod history;
 mod overview;
+mod passkey;
 mod password;
 mod profile;
+mod recovery_codes;
 mod sessions;
 
 use std::net::IpAddr;
@@ -50,6 +54,10 @@ impl HostedUi {
             Section::Delete => self.account_delete_page(&at).await,
             // They are no pages.
             Section::EmailAgain | Section::PhoneAgain => Ok(self.not_found(headers)),
+            Section::Factors => self.account_factors_page(&at).await,
+            Section::App => self.account_app_page(&at).await,
+            Section::Passkey => self.account_passkey_page(&at).await,
+            Section::RecoveryCodes => self.account_codes_page(&at).await,
         };
         page.or_else(Halt::answer)
     }
@@ -78,6 +86,10 @@ impl HostedUi {
             Section::Delete => self.account_delete(&at).await,
             // They have no form.
             Section::Overview | Section::History => Ok(self.not_found(headers)),
+            Section::Factors => self.account_factors(&at).await,
+            Section::App => self.account_app(&at).await,
+            Section::Passkey => self.account_passkey(&at).await,
+            Section::RecoveryCodes => self.account_codes(&at).await,
         };
         answer.or_else(Halt::answer)
     }

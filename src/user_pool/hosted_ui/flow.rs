@@ -280,6 +280,7 @@ mod tests {
         let list = std::fs::read_to_string(list).expect("the list");
         for code in [
             "account.other_name",
+            "account.factor_stays",
             "account.wrong_password",
             "code.expired",
             "code.too_many_tries",

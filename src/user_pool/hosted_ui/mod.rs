@@ -20,6 +20,7 @@ mod recovery;
 mod refusal;
 mod refused;
 mod result;
+mod set_up_app;
 mod sign_in;
 mod sign_out;
 mod sign_up;

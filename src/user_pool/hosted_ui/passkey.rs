@@ -1,13 +1,11 @@
 //! Passkeys outside of the steps of a sign-in: to sign in with one instead of a password, to add one, and the script.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
 use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
@@ -21,14 +19,12 @@ use crate::user_pool::hosted_ui::sign_in::Sent;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::oauth::request::AuthorizationRequest;
-use crate::user_pool::routes;
+use crate::user_pool::routes::account::Section;
 use crate::user_pool::seal::Purpose;
 use crate::user_pool::signin::proof::Proofs;
 use crate::user_pool::signin::state;
 use crate::user_pool::signin::step::UnderWay;
-
-/// How long ago a user may have signed in who adds a passkey.
-const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
+use crate::user_pool::{reply, routes};
 
 /// For the sign-in log.
 const FAILED: (EventKind, Response) = (EventKind::SignIn, Response::Fail);
@@ -109,17 +105,9 @@ impl HostedUi {
         Ok(self.again(Sent { headers, request, carried: &carried, username: "" }, notice))
     }
 
-    /// Shows a signed-in user the page that adds a passkey. Who has signed in too long ago signs in again.
-    pub(crate) async fn add_passkey_page(&self, headers: &HeaderMap) -> Result<WholeResponse, database::Error> {
-        let now = self.clock.now();
-        let visitor = self.visitor(headers).await?;
-        let fresh = visitor.filter(|(session, _)| now.since(Timestamp::from_seconds(session.auth_time)) <= FRESH_FOR);
-        let Some((session, user)) = fresh else { return Ok(self.ask(headers, None, None)) };
-        let under_way = UnderWay::of(&user, session.proofs.clone());
-        match self.sign_in.begin_passkey(user.subject(), user.preferred_username()).await? {
-            Some(registration) => Ok(self.add_passkey(headers, under_way, registration)),
-            None => Ok(self.not_found(headers)),
-        }
+    /// The address of Cognito (pool §9.2) for the page of the account that adds a passkey.
+    pub(crate) fn add_passkey_page(&self, headers: &HeaderMap) -> WholeResponse {
+        if self.sign_in.has_passkeys() { reply::see_other(Section::Passkey.path()) } else { self.not_found(headers) }
     }
 
     /// The script of the pages with passkeys.

@@ -161,15 +161,13 @@ impl HostedUi {
             }
             Kind::Choose(factors) => choose::show(&frame, factors),
             Kind::SetUpTotp(seed) => set_up_totp::show(&frame, seed, &self.service_name()),
-            Kind::SetUpPasskey(registration) | Kind::AddPasskey(registration) => {
-                passkey::show_set_up(&frame, registration)
-            }
-            Kind::RecoveryCodes(codes) | Kind::NewRecoveryCodes(codes) => recovery_codes::show(&frame, codes),
+            Kind::SetUpPasskey(registration) => passkey::show_set_up(&frame, registration),
+            Kind::RecoveryCodes(codes) => recovery_codes::show(&frame, codes),
         }
     }
 
     /// What an app for one-time passwords calls the pool.
-    fn service_name(&self) -> String {
+    pub(super) fn service_name(&self) -> String {
         let host = self.origin.split_once("://").map_or(&*self.origin, |(_, authority)| authority);
         self.title.clone().unwrap_or_else(|| host.to_owned())
     }
@@ -200,10 +198,8 @@ impl HostedUi {
             Kind::Choose(_) | Kind::SetUpTotp(_) | Kind::SetUpPasskey(_) => {
                 !matches!(self.sign_in.next(&page.under_way).await?, Some((_, Step::SetUp(_))))
             }
-            Kind::RecoveryCodes(ref codes) | Kind::NewRecoveryCodes(ref codes) => {
-                !self.sign_in.are_codes_shown(&page.under_way, codes).await?
-            }
-            Kind::Code(..) | Kind::Passkey { .. } | Kind::AddPasskey(_) => false,
+            Kind::RecoveryCodes(ref codes) => !self.sign_in.are_codes_shown(&page.under_way, codes).await?,
+            Kind::Code(..) | Kind::Passkey { .. } => false,
         })
     }
 
@@ -246,15 +242,11 @@ impl HostedUi {
             Kind::Choose(factors) => self.choose_set_up(headers, form, page, &factors).await,
             Kind::SetUpPasskey(registration) => self.set_up_passkey(headers, form, page, &registration, client).await,
             Kind::SetUpTotp(seed) => self.set_up_totp(headers, form, page, &seed, client).await,
-            Kind::AddPasskey(registration) => self.take_passkey(headers, form, page, &registration, client).await,
             // Two forms at the same moment: the other one was first.
-            Kind::RecoveryCodes(codes) | Kind::NewRecoveryCodes(codes)
-                if !self.sign_in.leave_codes(&page.under_way, &codes).await? =>
-            {
+            Kind::RecoveryCodes(codes) if !self.sign_in.leave_codes(&page.under_way, &codes).await? => {
                 let (why, again) = self.step_refused(state::Refused::Expired(page));
                 Ok(self.refused(headers, why, again))
             }
-            Kind::NewRecoveryCodes(_) => Ok(reply::see_other(routes::SIGN_IN)),
             Kind::RecoveryCodes(_) => self.go_on(headers, page.under_way, page.request, client).await,
         }
     }

@@ -25,6 +25,14 @@ pub(crate) enum Section {
     History,
     Export,
     Delete,
+    /// Second factors, passkeys, recovery codes and trusted browsers.
+    Factors,
+    /// Sets up an app for one-time passwords.
+    App,
+    /// Adds a passkey.
+    Passkey,
+    /// Shows new recovery codes.
+    RecoveryCodes,
 }
 
 /// What a path takes.
@@ -39,7 +47,7 @@ enum Takes {
 }
 
 impl Section {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 17] = [
         Self::Overview,
         Self::Password,
         Self::Profile,
@@ -53,6 +61,10 @@ impl Section {
         Self::History,
         Self::Export,
         Self::Delete,
+        Self::Factors,
+        Self::App,
+        Self::Passkey,
+        Self::RecoveryCodes,
     ];
 
     /// Its address.
@@ -71,6 +83,10 @@ impl Section {
             Self::History => "/account/history",
             Self::Export => "/account/export",
             Self::Delete => "/account/delete",
+            Self::Factors => "/account/factors",
+            Self::App => "/account/app",
+            Self::Passkey => "/account/passkey",
+            Self::RecoveryCodes => "/account/recovery-codes",
         }
     }
 
@@ -95,7 +111,11 @@ impl Section {
             | Self::PhoneCode
             | Self::Sessions
             | Self::Export
-            | Self::Delete => Takes::Both,
+            | Self::Delete
+            | Self::Factors
+            | Self::App
+            | Self::Passkey
+            | Self::RecoveryCodes => Takes::Both,
         }
     }
 

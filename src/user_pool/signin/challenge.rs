@@ -8,6 +8,7 @@ use crate::user_pool::credential::totp::{self, Seed};
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::factors::settings;
+use crate::user_pool::messages::message::Kind;
 use crate::user_pool::risk::{Attempt, Guess, Origin, Refused};
 use crate::user_pool::signin::password::SignIn;
 use crate::user_pool::signin::second::{Answer, From, Second, SetUp};
@@ -126,7 +127,7 @@ impl SignIn {
         let Some(second) = &self.second else { return Ok(SetUp::Over) };
         let Some((_, Step::SetUp(_))) = self.next(under_way).await? else { return Ok(SetUp::Over) };
         let codes = recovery_code::make();
-        let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
+        let hashes = recovery_code::hashes(&codes);
         let (factors, subject, seed) = (second.factors.clone(), under_way.subject.clone(), seed.clone());
         let audit = AuditRows { pool: Arc::clone(&factors.pool) };
         let of = second.clone();
@@ -139,7 +140,7 @@ impl SignIn {
             factors.set_recovery_codes(on, &subject, &hashes)?;
             let done = Done { operation: "factor.add", subject: Some(&subject), detail: Some("totp") };
             audit.record(on, &Actor::User, done, now)?;
-            of.tell(on, &subject, now)?;
+            of.tell(on, Kind::FactorAdded, &subject, now)?;
             Ok(SetUp::Done(codes))
         };
         second.database.write(work).await

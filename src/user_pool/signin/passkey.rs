@@ -6,16 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::database::{self, Transaction};
 use crate::message::causes::with_causes;
 use crate::secret::Secret;
 use crate::user_pool::credential::recovery_code;
-use crate::user_pool::credential::webauthn::{self, Question, Registration, RelyingParty};
+use crate::user_pool::credential::webauthn::{self, Question, Registered, Registration, RelyingParty};
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::audit::{Actor, AuditRows, Done};
-use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::passkeys::Added;
-use crate::user_pool::factors::settings::Settings;
+use crate::user_pool::messages::message::Kind;
 use crate::user_pool::signin::password::SignIn;
 use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::second::Second;
@@ -171,66 +171,68 @@ impl SignIn {
         registration: &Registration,
     ) -> Result<NewPasskey, database::Error> {
         let Some((_, Step::SetUp(_))) = self.next(under_way).await? else { return Ok(NewPasskey::Over) };
-        self.add(under_way, answer, registration, |owned, settings| !settings.has_one_of(&owned.factors)).await
+        let Some((second, _)) = self.passkeys() else { return Ok(NewPasskey::Over) };
+        let Some(verified) = self.verify_new_passkey(answer, registration) else { return Ok(NewPasskey::Refused) };
+        let (of, subject, now) = (second.clone(), under_way.subject.clone(), self.clock.now());
+        let work = move |on: &mut Transaction<'_>| {
+            // Two pages of one sign-in: the second must not add to what the first has set up.
+            if of.settings.has_one_of(&of.factors.of(on, &subject)?.factors) {
+                return Ok(NewPasskey::Over);
+            }
+            verified.add(on, &of, &subject, now)
+        };
+        second.database.write(work).await
     }
 
-    /// Adds the passkey that has answered, for a user who is signed in.
+    /// Verifies the answer of an authenticator that has made a passkey. `None` if it is refused.
+    pub(crate) fn verify_new_passkey(&self, answer: &str, registration: &Registration) -> Option<VerifiedPasskey> {
+        let (_, party) = self.passkeys()?;
+        match party.registered(answer, registration) {
+            Ok(registered) => {
+                Some(VerifiedPasskey { registered, question: registration.hash(), codes: recovery_code::make() })
+            }
+            Err(refused) => {
+                tracing::debug!(error = with_causes(&refused), "a new passkey is refused");
+                None
+            }
+        }
+    }
+}
+
+/// A new passkey whose answer was verified, and recovery codes in case the user has none. Made before the transaction.
+#[derive(Debug)]
+pub(crate) struct VerifiedPasskey {
+    registered: Registered,
+    question: [u8; 32],
+    codes: Vec<Secret<String>>,
+}
+
+impl VerifiedPasskey {
+    /// Adds it to a user, who is told.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn add_passkey(
-        &self,
-        under_way: &UnderWay,
-        answer: &str,
-        registration: &Registration,
+    pub(crate) fn add(
+        self,
+        on: &mut Transaction<'_>,
+        of: &Second,
+        subject: &str,
+        now: Timestamp,
     ) -> Result<NewPasskey, database::Error> {
-        if self.user_of(under_way, |_| Ok(())).await?.is_none() {
-            return Ok(NewPasskey::Over);
+        match of.factors.add_passkey(on, subject, &self.registered, &self.question, now)? {
+            Added::TooMany => return Ok(NewPasskey::TooMany),
+            Added::Before => return Ok(NewPasskey::Refused),
+            Added::Yes => of.tell(on, Kind::FactorAdded, subject, now)?,
         }
-        self.add(under_way, answer, registration, |_, _| true).await
-    }
-
-    async fn add(
-        &self,
-        under_way: &UnderWay,
-        answer: &str,
-        registration: &Registration,
-        may: fn(&Owned, &Settings) -> bool,
-    ) -> Result<NewPasskey, database::Error> {
-        let Some((second, party)) = self.passkeys() else { return Ok(NewPasskey::Over) };
-        let registered = match party.registered(answer, registration) {
-            Ok(registered) => registered,
-            Err(refused) => {
-                tracing::debug!(error = with_causes(&refused), "a new passkey is refused");
-                return Ok(NewPasskey::Refused);
-            }
-        };
-        let codes = recovery_code::make();
-        let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();
-        let (of, subject) = (second.clone(), under_way.subject.clone());
-        let (question, now) = (registration.hash(), self.clock.now());
+        let done = Done { operation: "factor.add", subject: Some(subject), detail: Some("passkey") };
+        AuditRows { pool: Arc::clone(&of.factors.pool) }.record(on, &Actor::User, done, now)?;
         // The authenticator has verified the user: the registration is refused otherwise.
-        let proof = Proof::Passkey { is_verified: true, is_synced: registered.is_synced() };
-        let work = move |on: &mut Transaction<'_>| {
-            // Two pages of one sign-in: the second must not add to what the first has set up.
-            let owned = of.factors.of(on, &subject)?;
-            if !may(&owned, &of.settings) {
-                return Ok(NewPasskey::Over);
-            }
-            match of.factors.add_passkey(on, &subject, &registered, &question, now)? {
-                Added::TooMany => return Ok(NewPasskey::TooMany),
-                Added::Before => return Ok(NewPasskey::Refused),
-                Added::Yes => of.tell(on, &subject, now)?,
-            }
-            let done = Done { operation: "factor.add", subject: Some(&subject), detail: Some("passkey") };
-            AuditRows { pool: Arc::clone(&of.factors.pool) }.record(on, &Actor::User, done, now)?;
-            if owned.recovery_codes > 0 {
-                return Ok(NewPasskey::Added(proof, Vec::new()));
-            }
-            of.factors.set_recovery_codes(on, &subject, &hashes)?;
-            Ok(NewPasskey::Added(proof, codes))
-        };
-        second.database.write(work).await
+        let proof = Proof::Passkey { is_verified: true, is_synced: self.registered.is_synced() };
+        if of.factors.of(on, subject)?.recovery_codes > 0 {
+            return Ok(NewPasskey::Added(proof, Vec::new()));
+        }
+        of.factors.set_recovery_codes(on, subject, &recovery_code::hashes(&self.codes))?;
+        Ok(NewPasskey::Added(proof, self.codes))
     }
 }

@@ -151,6 +151,11 @@ impl SignIn {
         self.risk.remember(user.name(), address, self.clock.now());
     }
 
+    /// The second factors. `None` without a database.
+    pub(crate) fn second(&self) -> Option<&Second> {
+        self.second.as_ref()
+    }
+
     /// Occupies every hasher until the permit is dropped.
     #[cfg(test)]
     pub(crate) async fn block_hashing(&self) -> tokio::sync::OwnedSemaphorePermit {

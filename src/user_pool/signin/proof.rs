@@ -109,6 +109,11 @@ impl Proofs {
         self
     }
 
+    /// The same, and one more if its factor was not proved yet.
+    pub(crate) fn and_if_new(self, proof: Proof) -> Self {
+        if proof.factor().is_some_and(|factor| self.have(factor)) { self } else { self.and(proof) }
+    }
+
     /// What was asked and answered, for the sign-in log.
     pub(crate) fn challenges(&self) -> Vec<(Challenge, bool)> {
         let challenge = |proof: &Proof| match proof {

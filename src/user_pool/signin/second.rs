@@ -29,10 +29,16 @@ pub(crate) struct Second {
 }
 
 impl Second {
-    /// Tells a user of the database that a factor was added: the user may not have done it.
-    pub(super) fn tell(&self, on: &mut Transaction<'_>, subject: &str, now: Timestamp) -> Result<(), database::Error> {
+    /// Tells a user of the database that a factor was added or removed: the user may not have done it.
+    pub(crate) fn tell(
+        &self,
+        on: &mut Transaction<'_>,
+        kind: Kind,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<(), database::Error> {
         match self.records.of_subject(on, subject)? {
-            Some(user) => self.outgoing.notify(on, Kind::FactorAdded, &user, now),
+            Some(user) => self.outgoing.notify(on, kind, &user, now),
             None => Ok(()),
         }
     }

@@ -73,9 +73,27 @@ impl HostedUi {
             return Err(self.account_refused(at, page::Refused::AccountForeign));
         }
         let fresh = self.account_fresh(at).await?;
+        let page = self.account_received(at, fresh.visitor())?;
+        Ok((fresh, page))
+    }
+
+    /// Reads a form that changes nothing: it only leaves the page.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(super) async fn account_left<T: DeserializeOwned>(&self, at: &At<'_>) -> Result<(Visitor, Page<T>), Halt> {
+        if csrf::is_from_elsewhere(at.headers, &self.origin) {
+            return Err(self.account_refused(at, page::Refused::AccountForeign));
+        }
+        let who = self.account_visitor(at).await?;
+        let page = self.account_received(at, &who)?;
+        Ok((who, page))
+    }
+
+    fn account_received<T: DeserializeOwned>(&self, at: &At<'_>, who: &Visitor) -> Result<Page<T>, Halt> {
         let sealed = at.form.one("request").ok().flatten().unwrap_or_default();
-        let opened = self.account_opened(at, fresh.visitor(), sealed);
-        Ok((fresh, opened.map_err(|why| self.account_refused(at, why))?))
+        self.account_opened(at, who, sealed).map_err(|why| self.account_refused(at, why))
     }
 
     fn account_opened<T: DeserializeOwned>(
@@ -109,6 +127,16 @@ impl HostedUi {
         show: impl FnOnce(&Page<T>, &str, StatusCode) -> WholeResponse,
     ) -> WholeResponse {
         self.first_page(at.headers, place(at.section), page, |carried| show(page, carried, StatusCode::OK))
+    }
+
+    /// Leads to a page, by a redirect where the client is a browser.
+    pub(super) fn account_lead<T: Serialize>(
+        &self,
+        at: &At<'_>,
+        page: &Page<T>,
+        show: impl FnOnce(&Page<T>, &str, StatusCode) -> WholeResponse,
+    ) -> WholeResponse {
+        self.flow_on(at.headers, place(at.section), page, show)
     }
 
     /// Shows the page of a form again, with the reason.

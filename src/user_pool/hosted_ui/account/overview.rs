@@ -43,7 +43,7 @@ impl HostedUi {
             None => vec![declared_part(who)],
             Some(user) => vec![self.profile_part(at, who, user, seen), password_part(seen)],
         };
-        // The second factors, passkeys, recovery codes and trusted browsers come here.
+        parts.extend(self.factors_part());
         parts.push(AccountPart {
             title: Text::AccountSignedInTitle,
             facts: vec![],
@@ -90,6 +90,18 @@ impl HostedUi {
             notes: pending.collect(),
             links,
         }
+    }
+
+    /// `None` if users of the pool have neither second factors nor passkeys.
+    fn factors_part(&self) -> Option<AccountPart> {
+        let second = self.sign_in.second()?;
+        let has_some = !second.settings.is_off() || second.relying_party.is_some();
+        has_some.then(|| AccountPart {
+            title: Text::FactorsTitle,
+            facts: vec![],
+            notes: vec![],
+            links: vec![Link::here(Text::FactorsLink, Section::Factors.path())],
+        })
     }
 }
 

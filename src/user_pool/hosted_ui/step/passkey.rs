@@ -17,9 +17,9 @@ use crate::user_pool::hosted_ui::step::sealed::{Frame, Kind, Page};
 use crate::user_pool::hosted_ui::step::ways;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
+use crate::user_pool::routes;
 use crate::user_pool::signin::passkey::NewPasskey;
 use crate::user_pool::signin::step::{UnderWay, Way, Ways};
-use crate::user_pool::{reply, routes};
 
 /// The page that asks. `options` is what the script passes to the browser.
 pub(super) fn show(frame: &Frame<'_>, options: &str, ways: &Ways) -> WholeResponse {
@@ -114,44 +114,6 @@ impl HostedUi {
                 let again = self.again_location(page.request.as_ref());
                 Ok(self.refused(headers, page::Refused::Expired, again))
             }
-        }
-    }
-
-    /// Leads a user who is signed in to the page that adds a passkey.
-    pub(in crate::user_pool::hosted_ui) fn add_passkey(
-        &self,
-        headers: &HeaderMap,
-        under_way: UnderWay,
-        registration: Registration,
-    ) -> WholeResponse {
-        self.turn_to(headers, Kind::AddPasskey(Box::new(registration)), under_way, None)
-    }
-
-    /// Adds the passkey that has answered, if its user is still signed in.
-    pub(super) async fn take_passkey(
-        &self,
-        headers: &HeaderMap,
-        form: &Form<'_>,
-        page: Page,
-        registration: &Registration,
-        client: IpAddr,
-    ) -> Result<WholeResponse, database::Error> {
-        let visitor = self.visitor(headers).await?;
-        if visitor.is_none_or(|(session, _)| session.subject != page.under_way.subject) {
-            return Ok(self.refused(headers, page::Refused::Expired, routes::SIGN_IN.to_owned()));
-        }
-        let answer = form.one("credential").ok().flatten().unwrap_or_default();
-        let added = self.sign_in.add_passkey(&page.under_way, answer, registration).await?;
-        self.record_added(headers, client, &page, &added);
-        match added {
-            NewPasskey::Added(_, codes) if codes.is_empty() => Ok(reply::see_other(routes::SIGN_IN)),
-            NewPasskey::Added(_, codes) => {
-                let codes = codes.iter().map(|code| code.expose().clone()).collect();
-                Ok(self.turn_to(headers, Kind::NewRecoveryCodes(codes), page.under_way, None))
-            }
-            NewPasskey::Refused => Ok(self.lead_to(headers, &page.with(Notice::PasskeyRefused))),
-            NewPasskey::TooMany => Ok(self.lead_to(headers, &page.with(Notice::TooManyPasskeys))),
-            NewPasskey::Over => Ok(self.refused(headers, page::Refused::Expired, routes::SIGN_IN.to_owned())),
         }
     }
 

@@ -47,12 +47,8 @@ pub(super) enum Kind {
     SetUpTotp(Seed),
     /// Adds a passkey.
     SetUpPasskey(Box<Registration>),
-    /// Adds a passkey for a user who is signed in.
-    AddPasskey(Box<Registration>),
     /// Shows recovery codes, once. They are sealed in the page, so that it can be loaded again.
     RecoveryCodes(Vec<String>),
-    /// The same, for a user who is signed in.
-    NewRecoveryCodes(Vec<String>),
 }
 
 /// The code that a user is asked for.
@@ -88,12 +84,7 @@ impl Kind {
                 Purpose::SecondFactor.lifetime()
             }
             Self::Code(..) | Self::Passkey { .. } => ANSWER_WITHIN,
-            Self::Choose(_)
-            | Self::SetUpTotp(_)
-            | Self::SetUpPasskey(_)
-            | Self::AddPasskey(_)
-            | Self::RecoveryCodes(_)
-            | Self::NewRecoveryCodes(_) => SET_UP_WITHIN,
+            Self::Choose(_) | Self::SetUpTotp(_) | Self::SetUpPasskey(_) | Self::RecoveryCodes(_) => SET_UP_WITHIN,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::crypto::octets;
 use crate::database::{Error, Row, Transaction, Value};
 use crate::user_pool::issued::Issued;
 use crate::user_pool::seen::Seen;
+use crate::user_pool::signin::proof::Proof;
 use crate::user_pool::signin::sso::session::Session;
 
 /// Maximum number of sessions of a user. The one that was not used for the longest time is ended.
@@ -90,6 +91,13 @@ impl Rows {
         let sql = "SELECT 1 FROM sso WHERE pool = ?1 AND id = ?2 AND sub = ?3";
         let key = [Value::from(&*self.pool), (&session.id).into(), (&session.subject).into()];
         Ok(on.query_one(sql, &key)?.is_some())
+    }
+
+    /// The user of a session has proved something more, while signed in. A factor that was proved before is not proved again.
+    pub(crate) fn prove(&self, on: &mut Transaction<'_>, session: &Session, proof: Proof) -> Result<(), Error> {
+        let proofs = String::from(session.proofs.clone().and_if_new(proof));
+        let sql = "UPDATE sso SET proofs = ?3 WHERE pool = ?1 AND id = ?2";
+        on.execute(sql, &[Value::from(&*self.pool), (&session.id).into(), (&proofs).into()]).map(drop)
     }
 
     /// The session of a cookie, and when it was used last. It may have expired.
