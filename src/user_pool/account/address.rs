@@ -15,6 +15,7 @@ use crate::user_pool::directory::attribute::Attributes;
 use crate::user_pool::directory::record::Record;
 use crate::user_pool::events::audit::Done;
 use crate::user_pool::events::event::{Challenge, Kind as EventKind, Response, Visit};
+use crate::user_pool::factors::browsers;
 use crate::user_pool::messages::limits::{Operation, Verdict};
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::user_pool::self_service::settings::Address;
@@ -174,10 +175,19 @@ impl Account {
         records.set_attributes(on, &user.subject, &after, now)?;
         // Codes that went to the former address: whoever reads its messages must not come in any more.
         code::forget(on, &records.pool, &user.subject)?;
+        if self.sends_second_factor_to(attribute) {
+            // Nor may whoever has had the codes of the former address, and has trusted a browser by one.
+            browsers::forget_all(on, &records.pool, &user.subject)?;
+        }
         let done = Done { operation: "user.address", subject: Some(&user.subject), detail: Some(attribute) };
         self.audit(on, done, now)?;
         self.tell_former(on, user, (address, new), now)?;
         Ok(Verified::Yes)
+    }
+
+    fn sends_second_factor_to(&self, attribute: &str) -> bool {
+        let factors = self.sign_in.second().map(|second| &second.settings.factors);
+        factors.into_iter().flatten().any(|factor| factor.address() == Some(attribute))
     }
 
     /// Tells the former address, if the user has shown to have it.
