@@ -29,6 +29,7 @@ fn a_person_sets_up_and_uses_passkeys_and_one_time_passwords() {
     let pictures = std::env::var("VESTIBULE_TEST_PICTURES").ok();
     let settings = json!({
         "url": "https://app.test/",
+        "account": "https://login.test/account/factors",
         "username": "alice",
         "password": PASSWORD,
         "other": { "username": "bob", "password": PASSWORD },
@@ -43,6 +44,7 @@ fn a_person_sets_up_and_uses_passkeys_and_one_time_passwords() {
     let seen = chromium.next_json();
     assert_eq!(seen["ok"], true, "{seen:#}");
     assert_eq!(seen["codes"], 10, "{seen:#}");
-    assert_eq!(seen["credentials"], 1, "{seen:#}");
+    assert_eq!(seen["credentials"], 2, "{seen:#}");
+    assert_eq!(seen["said"], "It was removed. Trusted browsers are asked for the second step again.", "{seen:#}");
     assert_eq!(seen["alert"], "This code is wrong, or it was used before.", "{seen:#}");
 }

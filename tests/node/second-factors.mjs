@@ -78,6 +78,7 @@ export async function secondFactors(context, settings, tools) {
   await page.fill("#code", totp(secret, settings.now));
   await clickThrough(page, page.locator("main .button"));
   await heading("Write down your recovery codes");
+  const others = await page.locator(".codes li").allInnerTexts();
   await clickThrough(page, page.locator("main button"));
   await expectApplication(page);
 
@@ -100,7 +101,38 @@ export async function secondFactors(context, settings, tools) {
   await page.goto(settings.url);
   await signIn(page, { username: settings.other.username, password: settings.other.password });
   await expectApplication(page);
-  return { codes: codes.length, alert, credentials: await device.credentials() };
+  await device.answers(true);
+  return { codes: codes.length, alert, said: await changeFactors(others[0]), credentials: await device.credentials() };
+
+  // The page of the account: a passkey is added and named, and the app removed.
+  async function changeFactors(code) {
+    await context.clearCookies();
+    await device.answers(false);
+    await page.goto(settings.account);
+    await signIn(page, { username: settings.other.username, password: settings.other.password });
+    await clickThrough(page, page.locator("button[value=recovery_code]"));
+    await page.fill("#code", code);
+    await clickThrough(page, page.locator("main .button"));
+    await heading("Second step and passkeys");
+    await pictures(page, "account-factors");
+    await clickThrough(page, page.locator("a[href='/account/app']"));
+    await pictures(page, "account-app");
+    await page.goto(settings.account);
+    await clickThrough(page, page.locator("a[href='/account/passkey']"));
+    await heading("Add a passkey");
+    await pictures(page, "account-passkey");
+    await device.answers(true);
+    await clickThrough(page, page.locator(PASSKEY_BUTTON));
+    await heading("Second step and passkeys");
+    await page.fill("[name=name]", "Laptop of Bob");
+    await clickThrough(page, page.locator("[name=name_passkey]"));
+    await pictures(page, "account-factors-named");
+    const names = await page.locator(".item").allInnerTexts();
+    expect(names.includes("Laptop of Bob"), `the names are ${names}`);
+    await clickThrough(page, page.locator("[name=remove_app]"));
+    await pictures(page, "account-factors-removed");
+    return (await page.innerText("[role=status]")).trim();
+  }
 }
 
 async function virtualAuthenticator(context, page) {

@@ -12,7 +12,7 @@ use crate::user_pool::settings::Store;
 
 const NOT_VALID: &str = "no longer valid";
 
-async fn pool(mode: Mode, factors: &[Factor]) -> Stored {
+pub(super) async fn pool(mode: Mode, factors: &[Factor]) -> Stored {
     Stored::with(|settings| {
         let groups = [("ops".to_owned(), mode)].into();
         settings.mfa = Mfa { mode: Mode::Optional, groups, factors: factors.to_vec(), ..Mfa::default() };
@@ -125,26 +125,6 @@ async fn no_more_codes_are_sent_than_allowed_and_the_last_one_stays_good() {
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
     assert!(!browser.type_code(&refused, &last).await.code().is_empty());
-}
-
-#[tokio::test]
-async fn fifty_uses_of_one_code_are_one() {
-    let stored = pool(Mode::Optional, &[Factor::Email]).await;
-    let (browser, page) = stored.half_way().await;
-    let code = stored.sent(Kind::SecondFactor, "grace@example.com").await;
-    let body = form::encode([("request", &*page.hidden()), ("code", &*code)]);
-    let uses = (0..50_u8).map(|number| {
-        let mut request = http::Request::post(routes::STEP).header("content-type", FORM);
-        for (name, value) in &browser.cookies {
-            request = request.header("cookie", format!("{name}={value}"));
-        }
-        let request = request.body(Bytes::from(body.clone())).expect("a request");
-        // Each from an address of its own, so that no limit takes part.
-        stored.fixture.pool.handle(request, IpAddr::from([198, 51, 100, number]))
-    });
-    let answers = futures_util::future::join_all(uses).await;
-    let signed_in = answers.iter().filter(|answer| answer.status() == StatusCode::SEE_OTHER).count();
-    assert_eq!(signed_in, 1);
 }
 
 #[tokio::test]

@@ -5,9 +5,6 @@ use super::stored::Stored;
 use super::*;
 use crate::user_pool::credential::totp::Seed;
 use crate::user_pool::factors::settings::Mode;
-use crate::user_pool::signin::proof::Proofs;
-use crate::user_pool::signin::second::SetUp;
-use crate::user_pool::signin::step::UnderWay;
 
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
 const OVER: &str = "This sign-in page has expired";
@@ -112,21 +109,4 @@ async fn the_page_with_recovery_codes_is_that_of_one_enrolment() {
     let address = browser.type_code(&page, &stored.code(&seed_of(&page))).await.header("location").to_owned();
     stored.users.sign_out("grace", START).await.expect("signed out");
     browser.get(&address).await.assert_page(StatusCode::FORBIDDEN, OVER);
-}
-
-/// Each page has a secret of its own, and each has been let through to the write.
-#[tokio::test]
-async fn one_of_fifty_pages_sets_up_an_app_at_the_same_time() {
-    let stored = pool(Mode::Required).await;
-    let sign_in = &stored.fixture.pool.ui.sign_in;
-    let name = crate::user_pool::UserName::parse("grace").expect("a name");
-    let user = stored.fixture.pool.directory.user_named(&name).await.expect("read").expect("there");
-    let under_way = UnderWay::of(&user, Proofs::of_before());
-    let set_up = async || {
-        let seed = Seed::random();
-        sign_in.set_up_totp(&under_way, &seed, &stored.code(&seed)).await.expect("written")
-    };
-    let all = futures_util::future::join_all((0..50).map(|_| set_up())).await;
-    assert_eq!(all.iter().filter(|one| matches!(one, SetUp::Done { .. })).count(), 1);
-    assert_eq!(all.iter().filter(|one| matches!(one, SetUp::Over)).count(), 49);
 }

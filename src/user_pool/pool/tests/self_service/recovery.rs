@@ -86,28 +86,6 @@ async fn a_known_and_an_unknown_name_look_alike_at_each_step() {
 }
 
 #[tokio::test]
-async fn fifty_uses_of_one_code_set_one_password() {
-    let open = Open::new(aliases()).await;
-    open.add("grace", "grace@example.com").await;
-    let mut browser = open.fixture.browser();
-    let page = forgot(&mut browser, "grace").await;
-    let (code, hidden) = (open.code("grace@example.com").await, page.hidden());
-    let uses = (0..50).map(|number| {
-        let mut same = open.fixture.browser();
-        same.cookies.clone_from(&browser.cookies);
-        same.address = std::net::IpAddr::from([198, 51, 100, number]);
-        let (hidden, code, password) = (hidden.clone(), code.clone(), format!("{PASSWORD} {number}"));
-        async move {
-            let fields = [("request", &*hidden), ("code", &*code), ("password", &*password)];
-            let answer = same.post(routes::RESET_PASSWORD, &fields).await;
-            answer.text().contains("Your password has changed")
-        }
-    });
-    let answers = futures_util::future::join_all(uses).await;
-    assert_eq!(answers.iter().filter(|is_done| **is_done).count(), 1);
-}
-
-#[tokio::test]
 async fn who_has_to_reset_is_led_there_and_is_confirmed_afterwards() {
     let open = Open::new(aliases()).await;
     open.add("grace", "grace@example.com").await;

@@ -96,22 +96,6 @@ async fn nobody_takes_an_address_in_advance() {
 }
 
 #[tokio::test]
-async fn fifty_uses_of_one_code_confirm_once() {
-    let open = Open::new(by_address()).await;
-    let mut browser = open.fixture.browser();
-    let page = sign_up(&mut browser, ADA).await;
-    let (code, hidden) = (open.code("ada@example.com").await, page.hidden());
-    let uses = (0..50).map(|_| {
-        let mut same = open.fixture.browser();
-        same.cookies.clone_from(&browser.cookies);
-        let (hidden, code) = (hidden.clone(), code.clone());
-        async move { same.post(routes::VERIFY, &[("request", &hidden), ("code", &code)]).await.status() }
-    });
-    let answers = futures_util::future::join_all(uses).await;
-    assert_eq!(answers.iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "{answers:?}");
-}
-
-#[tokio::test]
 async fn another_code_replaces_the_former_one() {
     let open = Open::new(by_address()).await;
     let mut browser = open.fixture.browser();
