@@ -191,7 +191,7 @@ fn work(settings: &PoolSettings, stored: Option<&StoredUsers>, process: &Process
     let memory = process.pool_memory(&issuer);
     let failed = |source| Error::Courier { pool: settings.name.to_string(), source };
     let dispatch =
-        control.enter(|| background::dispatch(settings, &memory, stored, clock, registry)).map_err(failed)?;
+        control.enter(|| background::dispatch(settings, stored, clock, registry)).map_err(failed)?;
     let (added, log) = (Arc::clone(&memory.messages_added), background::keeper(settings, &memory, stored, clock));
     let (dispatch, log) = (dispatch.map(Arc::new), log.map(Arc::new));
     Ok(dispatch.zip(log).map(|(dispatch, log)| PoolWork { issuer, dispatch, log, added }))

@@ -3,12 +3,17 @@
 
 mod certificates;
 mod demo_app;
+mod demo_user;
+mod loopback;
+mod mails;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use crate::app::{self, App, Signals};
@@ -21,19 +26,22 @@ use crate::config::{Attempt, Config, MissingKeys};
 use crate::crypto::octets;
 use crate::secret::Secret;
 use crate::telemetry::logging;
-use crate::user_pool::credential::password;
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::settings::{MailBy, Sms, SmsBy};
 
 const TEMPLATE: &str = include_str!("../../config/dev.yaml");
 const USERNAME: &str = "demo";
 const PASSWORD_FILE: &str = "demo-password";
 
-/// Has the pools print on the terminal what they would send.
-fn print_messages(config: &mut Config) {
+/// Has the pool print on the terminal what it would send, and keep it for the page.
+fn print_messages(config: &mut Config) -> Console {
+    let console = Console::default();
     for pool in &mut config.user_pools {
-        pool.settings.messages.mail = Some(MailBy::Console);
-        pool.settings.messages.sms = Some(Sms { by: SmsBy::Console, prefixes: Vec::new(), roots: Vec::new() });
+        let by = SmsBy::Console(console.clone());
+        pool.settings.messages.mail = Some(MailBy::Console(console.clone()));
+        pool.settings.messages.sms = Some(Sms { by, prefixes: Vec::new(), roots: Vec::new() });
     }
+    console
 }
 
 /// Says what helps where the port is taken. The configuration is not the user's, so its words are of no help here.
@@ -70,15 +78,16 @@ impl Dev {
         files::folder(&self.state, "--state")?;
         ignore(&self.state)?;
         certificates::ensure(&self.state, &clock)?;
-        let (password, hash) = credentials(&self.state)?;
+        let password = demo_password(&self.state)?;
         let (protocol, upstream) = self.upstream()?;
         let port = if self.port == 0 { free_port()? } else { self.port };
-        let (origin, issuer) = (format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}"));
+        let (origin, issuer) = (format!("https://127.0.0.1:{port}"), format!("https://localhost:{port}"));
         let source = Source::text("config/dev.yaml", &self.state, &self.template()?).with_environment([
             ("LISTEN", format!("127.0.0.1:{port}").as_str()),
             ("ORIGIN", &origin),
             ("ISSUER", &issuer),
-            ("PASSWORD_HASH", &hash),
+            // A webhook needs one, though nothing is sent to it.
+            ("SMS_SECRET", &format!("whsec_{}", STANDARD.encode(octets::random::<32>()))),
             // Browsers send cookies to every port of a host (RFC 6265 §8.5). With one cookie name, two `dev`
             // processes would sign each other out.
             ("SESSION_COOKIE", &format!("__Host-vestibule-{port}")),
@@ -90,12 +99,13 @@ impl Dev {
             Ok(config) => config,
             Err(diagnostics) => bail!("{diagnostics}"),
         };
-        print_messages(&mut config);
+        let mails = mails::start(print_messages(&mut config)).context("the page for messages failed to start")?;
+        let password = demo_user::ensure(&config, USERNAME, &password, &clock)?;
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;
         let load = Box::new(|| Attempt::impossible("vestibule dev", "`dev` makes its configuration when it starts"));
         let app = App::start(config, load, clock).map_err(|error| used_port(error, port))?;
-        self.tell(&app, &origin, &password)?;
+        self.tell(&app, (&origin, &issuer), &password, &mails)?;
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
@@ -134,13 +144,15 @@ impl Dev {
         Ok((protocol, format!("{host}:{port}")))
     }
 
-    fn tell(&self, app: &App, origin: &str, password: &Secret<String>) -> anyhow::Result<()> {
+    fn tell(&self, app: &App, (origin, issuer): (&str, &str), password: &str, mails: &Url) -> anyhow::Result<()> {
         let state = self.state.canonicalize()?;
         let authority = state.join(certificates::CA_FILE);
         println!("\nVestibule is running.\n");
         println!("  Open        {origin}");
         println!("  User name   {USERNAME}");
-        println!("  Password    {}", password.expose());
+        println!("  Password    {password}");
+        println!("  Account     {issuer}/account");
+        println!("  Messages    {mails}");
         println!();
         match &self.upstream {
             Some(url) => println!("  Upstream    {url}"),
@@ -155,7 +167,7 @@ impl Dev {
         println!("  Access log  {}", state.join("access.log").display());
         println!();
         println!(
-            "Your browser will show two certificate warnings: for localhost, and for the sign-in page on 127.0.0.1."
+            "Your browser will show two certificate warnings: for 127.0.0.1, and for the sign-in page on localhost."
         );
         println!("To avoid them, trust the local certificate authority. It is valid only for this machine:\n");
         for (place, command) in trust_commands(&authority.display().to_string()) {
@@ -206,17 +218,15 @@ fn trust_commands(path: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The demo user's password, created at the first start, and its hash.
-fn credentials(folder: &Path) -> anyhow::Result<(Secret<String>, String)> {
+/// The demo user's password, made at the first start.
+fn demo_password(folder: &Path) -> anyhow::Result<Secret<String>> {
     let path = folder.join(PASSWORD_FILE);
     if !path.exists() {
         let password = Secret::new(octets::token()[..16].to_owned());
         files::write_secret(&path, password.expose().as_bytes())?;
     }
     let text = files::read_secret(&path)?;
-    let password = Secret::new(text.trim_end().to_owned());
-    let hash = password::hash(&password);
-    Ok((password, hash.expose().clone()))
+    Ok(Secret::new(text.trim_end().to_owned()))
 }
 
 /// A port that is free now. If another process takes it first, binding fails with an error.

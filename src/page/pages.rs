@@ -240,6 +240,33 @@ pub(crate) struct PostBack<'a> {
     pub(crate) fields: &'a [(String, String)],
 }
 
+/// A message that `vestibule dev` has not sent to anybody.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) to: String,
+    /// When it was written, for people.
+    pub(crate) at: String,
+    /// `None`: it is an SMS.
+    pub(crate) subject: Option<String>,
+    pub(crate) text: String,
+}
+
+impl Letter {
+    /// Its lines, in words. Addresses are links.
+    fn lines(&self) -> Vec<Vec<Part>> {
+        self.text.lines().map(|line| line.split(' ').map(Part::address).collect()).collect()
+    }
+}
+
+/// Shows the messages that a pool of `vestibule dev` has sent.
+#[derive(Debug, Template)]
+#[template(path = "letters.html")]
+pub(crate) struct Letters<'a> {
+    pub(crate) view: View<'a>,
+    /// The newest first.
+    pub(crate) letters: &'a [Letter],
+}
+
 /// Shows the request that the application received.
 #[derive(Debug, Template)]
 #[template(path = "demo.html")]

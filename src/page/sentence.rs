@@ -123,7 +123,7 @@ impl Sentence {
             Segment::Placeholder(name) => match self.values.iter().find(|(known, _)| *known == name) {
                 Some((_, Value::Named(value))) => Part { is_emphasised: true, ..Part::plain(value.clone()) },
                 Some((_, Value::Quoted(value))) => Part::plain(value.clone()),
-                Some((_, Value::Address(value))) => Part { href: link::to(value), ..Part::plain(value.clone()) },
+                Some((_, Value::Address(value))) => Part::address(value),
                 Some((_, Value::Number(value))) => Part::plain(value.to_string()),
                 Some((_, Value::Sentence(value))) => Part::plain(value.plain(translation)),
                 None => Part::plain(format!("{{{name}}}")),
@@ -134,6 +134,11 @@ impl Sentence {
 }
 
 impl Part {
+    /// A text that is a link if it is an `https` URL or an e-mail address.
+    pub(crate) fn address(text: &str) -> Self {
+        Self { href: link::to(text), ..Self::plain(text.to_owned()) }
+    }
+
     fn plain(text: String) -> Self {
         Self { text, is_emphasised: false, href: None }
     }

@@ -348,4 +348,6 @@ texts! {
     DemoIntroduction => "demo.introduction",
     DemoClaims => "demo.claims",
     DemoRequest => "demo.request",
+    LettersTitle => "letters.title",
+    LettersLead => "letters.lead",
 }

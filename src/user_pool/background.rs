@@ -39,15 +39,14 @@ const SWEEPS: &[(&str, Sweep)] = &[
     ("limits of messages", limits::sweep),
 ];
 
-/// How the pool of these settings sends messages. `None` if it has no database. `memory` is that of the pool. Must be called in the context of the
-/// runtime on which the messages are sent.
+/// How the pool of these settings sends messages. `None` if it has no database. Must be called in the context of the runtime on which the messages
+/// are sent.
 ///
 /// # Errors
 ///
 /// If the client for a server cannot be made.
 pub(crate) fn dispatch(
     settings: &Settings,
-    memory: &PoolMemory,
     stored: Option<&StoredUsers>,
     clock: &Clock,
     registry: &Registry,
@@ -58,7 +57,7 @@ pub(crate) fn dispatch(
         pool: Arc::clone(&settings.name),
         database: Arc::clone(&stored.database),
         queue: Queue::new(Arc::clone(&settings.name), store.vault.clone()),
-        way: Way::new(&settings.messages, settings.title.as_deref(), host, &memory.console, clock)?,
+        way: Way::new(&settings.messages, settings.title.as_deref(), host, clock)?,
         clock: clock.clone(),
         metrics: Metrics::new(&settings.name, registry),
     }))

@@ -10,7 +10,6 @@ use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::credential::hasher::Hashing;
 use crate::user_pool::endings::declared::Declared;
 use crate::user_pool::events::buffer::EventBuffer;
-use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::limits::Visitors;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::GrantMemory;
@@ -58,8 +57,6 @@ pub(crate) struct PoolMemory {
     pub(crate) messages_added: Arc<Notify>,
     /// What visitors have asked for within the last hour.
     pub(crate) visitors: Arc<Visitors>,
-    /// Messages that `vestibule dev` has printed.
-    pub(super) console: Console,
     /// Mistakes of relying parties that were already logged.
     pub(super) logged: Arc<LoggedNames>,
 }
@@ -79,7 +76,6 @@ impl Default for PoolMemory {
             hashing: Hashing::default(),
             messages_added: Arc::default(),
             visitors: Arc::default(),
-            console: Console::default(),
             logged: Arc::default(),
         }
     }

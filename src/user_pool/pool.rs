@@ -215,6 +215,7 @@ impl UserPool {
             }
             Route::Authorize => self.ui.authorize(headers, &form).await,
             Route::Logout => self.ui.logout(headers, &form, caller.address()).await,
+            Route::Root => Ok(self.ui.root()),
             Route::SignInPage => self.ui.home(headers, &form).await,
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
             Route::StepPage => self.ui.step_page(headers, &form).await,

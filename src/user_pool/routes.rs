@@ -26,6 +26,8 @@ pub(crate) const REVOKE: &str = "/oauth2/revoke";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 /// End-session endpoint (RP-Initiated Logout §2).
 pub(crate) const LOGOUT: &str = "/oauth2/logout";
+/// What people type: only the host.
+pub(crate) const ROOT: &str = "/";
 /// The sign-in page, and the target of its form.
 pub(crate) const SIGN_IN: &str = "/sign-in";
 /// The pages between the first factor and the session, and the target of their forms.
@@ -75,6 +77,7 @@ pub(crate) enum Route {
     PushedRequest,
     PostBack,
     Logout,
+    Root,
     SignInPage,
     SignInForm,
     StepPage,
@@ -132,6 +135,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         FORM_POST => either(Route::PostBack, reads, "GET, HEAD"),
         INTROSPECT => either(Route::Introspect, posts, "POST"),
         LOGOUT => either(Route::Logout, method == Method::GET || posts, "GET, POST"),
+        ROOT => either(Route::Root, reads, "GET, HEAD"),
         SIGN_IN if posts => Ok(Route::SignInForm),
         SIGN_IN => either(Route::SignInPage, reads, "GET, HEAD, POST"),
         STEP if posts => Ok(Route::StepForm),

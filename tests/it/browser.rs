@@ -23,7 +23,7 @@ fn a_person_signs_in_to_dev_and_sees_the_application() {
     for scenario in ["login", "login-without-javascript"] {
         let seen = run(scenario, &settings);
         let from = seen["sign_in_url"].as_str().expect("an address");
-        assert!(from.starts_with("https://127.0.0.1:"), "the pool is on a host of its own: {from}");
+        assert!(from.starts_with("https://localhost:"), "the pool is on a host of its own: {from}");
         assert_eq!(seen["cookies"], json!([format!("{}-0", dev.session_cookie())]));
         assert_eq!(seen["problems"], json!([]));
     }
@@ -36,6 +36,27 @@ fn a_person_signs_out_of_dev_and_must_sign_in_again() {
     let seen = run("sign-out", &dev.settings());
     assert_eq!(seen["offered_by_the_application"], true);
     assert_eq!(seen["signed_out_at"], format!("{}/oauth2/sign_out?state=signed-out", dev.address));
+    dev.stop();
+}
+
+/// Sign-up, messages and passkeys work without anything to set up.
+#[test]
+fn a_newcomer_signs_up_at_dev_and_adds_a_passkey() {
+    let dev = Dev::start();
+    let pool = dev.address.replace("127.0.0.1", "localhost");
+    let after = |label: &str| {
+        let line = dev.said.lines().find_map(|line| line.trim_start().strip_prefix(label));
+        line.unwrap_or_else(|| panic!("it says {label:?}: {}", dev.said)).trim()
+    };
+    let mut settings = dev.settings();
+    settings["messages"] = after("Messages").into();
+    settings["add_passkey"] = format!("{pool}/passkeys/add").into();
+    settings["pool"] = pool.into();
+    if let Ok(pictures) = std::env::var("VESTIBULE_TEST_PICTURES") {
+        settings["screenshots"] = pictures.into();
+    }
+    let seen = run("dev", &settings);
+    assert_eq!(seen["credentials"], 1, "{seen:#}");
     dev.stop();
 }
 

@@ -32,9 +32,11 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { dev } from "./dev.mjs";
 import { secondFactors } from "./second-factors.mjs";
 
 const [, , scenario, settingsText] = process.argv;
@@ -401,26 +403,19 @@ const scenarios = {
     };
     const send = () => clickThrough(page, page.locator("form").first().locator(SUBMIT).first());
     const follow = (name) => clickThrough(page, page.getByRole("link", { name }));
-    const pictures = async (name) => {
-      await picture(page, `${name}-desktop.png`);
-      await phonePicture(page, `${name}-phone.png`);
-      await page.emulateMedia({ colorScheme: "dark" });
-      await phonePicture(page, `${name}-dark.png`);
-      await page.emulateMedia({ colorScheme: "light" });
-    };
     await page.goto(settings.url);
-    await pictures("sign-in-with-links");
+    await pictures(page, "sign-in-with-links");
     await follow("Create an account");
-    await pictures("sign-up");
+    await pictures(page, "sign-up");
     await page.fill("input[name=email]", settings.email);
     await page.fill("input[name=given_name]", "Ada");
     await page.fill(PASSWORD, "short");
     await send();
-    await pictures("sign-up-refused");
+    await pictures(page, "sign-up-refused");
     expect((await page.locator("input[name=email]").inputValue()) === settings.email, "what was typed is lost");
     await page.fill(PASSWORD, settings.password);
     await send();
-    await pictures("verify");
+    await pictures(page, "verify");
     await typedCode("sign-up");
     await send();
     await expectApplication(page);
@@ -428,14 +423,14 @@ const scenarios = {
     await context.clearCookies();
     await page.goto(settings.url);
     await follow("I forgot my password");
-    await pictures("forgot-password");
+    await pictures(page, "forgot-password");
     await page.fill(USERNAME, settings.email);
     await send();
-    await pictures("reset-password");
+    await pictures(page, "reset-password");
     await typedCode("recovery");
     await page.fill(PASSWORD, `${settings.password} again`);
     await send();
-    await pictures("password-changed");
+    await pictures(page, "password-changed");
     await follow("Go to the sign-in page");
     await signIn(page, { username: settings.email, password: `${settings.password} again` });
     await expectApplication(page);
@@ -443,6 +438,7 @@ const scenarios = {
   },
 };
 scenarios["login-without-javascript"] = scenarios.login;
+scenarios.dev = (context) => dev(context, settings, { clickThrough, expect, expectApplication, pictures });
 scenarios["second-factors"] = (context) =>
   secondFactors(context, settings, { signIn, clickThrough, expect, expectApplication, pictures });
 
@@ -514,8 +510,22 @@ async function phonePicture(page, name, width = 390) {
   expect(overflow <= 0, `${name}: the page is ${overflow} px wider than a phone`);
 }
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds that keeps people with a screen reader, without a mouse, or with weak eyes from using the page: nothing. */
+async function accessible(page, name) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  expect(found.length === 0, `${name}: ${found.join("; ")}`);
+}
+
 /** On a desktop and on a phone, light and dark. */
 async function pictures(page, name) {
+  await accessible(page, name);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await accessible(page, `${name}, dark`);
+  await page.emulateMedia({ colorScheme: "light" });
   if (!settings.screenshots) return;
   await picture(page, `${name}.png`);
   await phonePicture(page, `${name}-phone.png`);

@@ -135,7 +135,7 @@ export async function secondFactors(context, settings, tools) {
   }
 }
 
-async function virtualAuthenticator(context, page) {
+export async function virtualAuthenticator(context, page) {
   const cdp = await context.newCDPSession(page);
   await cdp.send("WebAuthn.enable", { enableUI: false });
   const options = {

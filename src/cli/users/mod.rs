@@ -19,6 +19,8 @@ mod stored;
 mod test_message;
 mod whom;
 
+pub(in crate::cli) use stored::users_of;
+
 use std::process::ExitCode;
 
 use crate::cli::terminal::print;

@@ -422,7 +422,7 @@ pub(super) fn pool<'c>(config: &'c config::Config, name: Option<&str>) -> anyhow
 }
 
 /// The users of the pool, in its database.
-pub(super) fn users_of(pool: &Settings, now: Timestamp) -> anyhow::Result<StoredUsers> {
+pub(in crate::cli) fn users_of(pool: &Settings, now: Timestamp) -> anyhow::Result<StoredUsers> {
     let store = pool.store.as_ref().context("the pool has a store")?;
     let database = Database::open(&store.sqlite, MIGRATIONS, Others::Server, now)?;
     database.unlock(&store.vault)?;

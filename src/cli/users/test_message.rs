@@ -9,7 +9,6 @@ use crate::cli::terminal::print;
 use crate::cli::users::stored::{Of, load, pool};
 use crate::clock::Clock;
 use crate::user_pool::messages::courier::Undelivered;
-use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::message::{Kind, Medium, Recipient};
 use crate::user_pool::messages::queue::Due;
 use crate::user_pool::messages::way::Way;
@@ -55,7 +54,7 @@ impl TestMessage {
         let host = settings.issuer.host_str().unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {
-            let way = Way::new(&settings.messages, settings.title.as_deref(), host, &Console::default(), &clock);
+            let way = Way::new(&settings.messages, settings.title.as_deref(), host, &clock);
             Ok::<_, anyhow::Error>(way.map_err(|error| anyhow!(error))?.send(&due).await)
         })?;
         print(&told(&outcome, self.of.json))?;

@@ -7,7 +7,7 @@ use crate::page::link::Link;
 use crate::page::logo::Logo;
 use crate::page::pages::{
     Account, Choose, ChooseFactor, Code, CodeKind, Confirm, Demo, EmailForm, FactorItem, FactorPage, FactorPart,
-    FactorSaid, ItemButton, NameField, Notice, Offered, Picture, PostBack, RecoveryCodes, Redirecting, Refused,
+    FactorSaid, ItemButton, Letter, Letters, NameField, Notice, Offered, Picture, PostBack, RecoveryCodes, Redirecting, Refused,
     SetUpTotp, SignIn, SignOut, Terminal,
 };
 use crate::page::sentence::Sentence;
@@ -145,6 +145,14 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     let (user, method, target) = (Some(text("Alice")), text("GET"), text("/?a=1&b=2"));
     let demo = Demo { view, user, sign_out: text("/out"), claims: &claims, method, target, headers: &headers };
     add("demo", view.respond(StatusCode::OK, &demo, NO_FORM, Frames::Nobody));
+    let letter = |subject: Option<&str>| Letter {
+        to: text("ada@example.com").to_owned(),
+        at: text("2026-11-24T08:00:00Z").to_owned(),
+        subject: subject.map(str::to_owned),
+        text: text("Your code is 123456.\nhttps://login.example.com/confirmUser?code=1&b=2").to_owned(),
+    };
+    let letters = [letter(Some(text("Your code"))), letter(None)];
+    add("letters", view.respond(StatusCode::OK, &Letters { view, letters: &letters }, NO_FORM, Frames::Nobody));
     pages
 }
 

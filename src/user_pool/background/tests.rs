@@ -5,7 +5,6 @@ use crate::database::{Database, Others, Value, Vault};
 use crate::secret::Secret;
 use crate::user_pool::MIGRATIONS;
 use crate::user_pool::messages;
-use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::verification::code::{CodeOf, Codes, OneTimeCode, Purpose};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -34,7 +33,7 @@ async fn what_has_expired_is_deleted_in_batches_and_nothing_else() {
         pool: Arc::clone(&pool),
         database: Arc::clone(&database),
         queue: Queue::new(Arc::clone(&pool), vault),
-        way: Way::new(&settings, None, "login.example.com", &Console::default(), &clock).expect("a way"),
+        way: Way::new(&settings, None, "login.example.com", &clock).expect("a way"),
         clock: clock.clone(),
         metrics: Metrics::new(&pool, &Registry::default()),
     };

@@ -11,11 +11,21 @@ use crate::user_pool::hosted_ui::sign_in::Filled;
 use crate::user_pool::hosted_ui::sign_out::Question;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::reply;
+use crate::user_pool::routes;
 use crate::user_pool::seal::Purpose;
 use crate::user_pool::signin::sso::Session;
 use crate::user_pool::signin::state;
 
 impl HostedUi {
+    /// Answers who has typed the host only: with the application, if there is one and no other.
+    pub(crate) fn root(&self) -> WholeResponse {
+        match &self.provider.applications()[..] {
+            [(_, application)] => reply::see_other(application),
+            _ => reply::see_other(routes::SIGN_IN),
+        }
+    }
+
     /// Answers a request for the address of the sign-in page. Bookmarks, histories and our own pages link to it. The page also shows
     /// the result of a form.
     pub(crate) async fn home(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, database::Error> {

@@ -5,6 +5,7 @@ use rustls_pki_types::CertificateDer;
 use url::Url;
 
 use crate::secret::Secret;
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::texts::Texts;
 
 /// How a pool sends messages.
@@ -22,8 +23,8 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MailBy {
     Smtp(Box<Mail>),
-    /// The terminal of `vestibule dev`.
-    Console,
+    /// The terminal of `vestibule dev`, and its page.
+    Console(Console),
 }
 
 /// A mail server.
@@ -75,8 +76,8 @@ pub(crate) enum SmsBy {
     Webhook { url: Url, secret: Secret<Vec<u8>> },
     /// Twilio, or what has the same API at another address.
     Twilio { url: Url, account_sid: String, auth_token: Secret<String>, sender: Sender },
-    /// The terminal of `vestibule dev`.
-    Console,
+    /// The terminal of `vestibule dev`, and its page.
+    Console(Console),
 }
 
 /// Whom an SMS comes from.

@@ -6,7 +6,6 @@ use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
 use crate::clock::Clock;
 use crate::message::BoxError;
-use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::courier::smtp::Smtp;
 use crate::user_pool::messages::courier::twilio::Twilio;
 use crate::user_pool::messages::courier::webhook::Webhook;
@@ -38,14 +37,13 @@ impl Way {
         settings: &Settings,
         title: Option<&str>,
         host: &str,
-        console: &Console,
         clock: &Clock,
     ) -> Result<Self, BoxError> {
         let mail = settings.mail.as_ref().map(|mail| match mail {
             MailBy::Smtp(mail) => Smtp::new(mail, host).map(Courier::Smtp),
-            MailBy::Console => Ok(Courier::Console(console.clone())),
+            MailBy::Console(console) => Ok(Courier::Console(console.clone())),
         });
-        let sms = settings.sms.as_ref().map(|sms| courier_of_sms(sms, console, clock));
+        let sms = settings.sms.as_ref().map(|sms| courier_of_sms(sms, clock));
         let title = title.unwrap_or(host).to_owned();
         let texts = settings.texts.clone();
         Ok(Self { mail: mail.transpose()?, sms: sms.transpose()?, texts, title, host: host.to_owned() })
@@ -82,7 +80,7 @@ impl Way {
     }
 }
 
-fn courier_of_sms(sms: &Sms, console: &Console, clock: &Clock) -> Result<Courier, BoxError> {
+fn courier_of_sms(sms: &Sms, clock: &Clock) -> Result<Courier, BoxError> {
     let way = network::Settings { roots: sms.roots.clone(), allow_http_loopback: true, ..network::Settings::default() };
     let network = || -> Result<Arc<dyn Backchannel>, BoxError> { Ok(Arc::new(Network::new(&way)?)) };
     Ok(match &sms.by {
@@ -92,6 +90,6 @@ fn courier_of_sms(sms: &Sms, console: &Console, clock: &Clock) -> Result<Courier
         SmsBy::Twilio { url, account_sid, auth_token, sender } => {
             Courier::Twilio(Twilio::new(url, account_sid, auth_token, sender.clone(), network()?))
         }
-        SmsBy::Console => Courier::Console(console.clone()),
+        SmsBy::Console(console) => Courier::Console(console.clone()),
     })
 }

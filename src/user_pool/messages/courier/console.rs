@@ -21,8 +21,17 @@ pub(crate) struct Shown {
     pub(crate) texts: Texts,
 }
 
+/// Two are equal if they have the same messages.
+impl PartialEq for Console {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Console {}
+
 impl Console {
-    pub(super) fn deliver(&self, letter: &Letter<'_>) -> String {
+    pub(crate) fn deliver(&self, letter: &Letter<'_>) -> String {
         print(&as_text(letter.to, letter.texts));
         let shown = Shown { to: letter.to.to_owned(), at: letter.written_at, texts: letter.texts.clone() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,7 +41,6 @@ impl Console {
     }
 
     /// The last messages, the newest first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a page of `dev` is about to show them"))]
     pub(crate) fn last(&self) -> Vec<Shown> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }

@@ -7,7 +7,6 @@ use crate::drain;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::MIGRATIONS;
-use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::courier::double::MailServer;
 use crate::user_pool::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::user_pool::messages::outbox::Messages;
@@ -31,7 +30,7 @@ fn vault() -> Vault {
 fn way(server: &MailServer, clock: &Clock) -> Way {
     let mail = Some(MailBy::Smtp(Box::new(server.mail())));
     let settings = Settings { mail, ..Settings::default() };
-    Way::new(&settings, None, "login.example.com", &Console::default(), clock).expect("a way")
+    Way::new(&settings, None, "login.example.com", clock).expect("a way")
 }
 
 fn bench(name: &str, server: &MailServer) -> Bench {

@@ -5,6 +5,7 @@ use super::stored::Stored;
 use super::*;
 use crate::user_pool::credential::webauthn::tests::Device;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::messages::settings::MailBy;
 use crate::user_pool::settings::Store;
@@ -17,7 +18,7 @@ pub(super) async fn pool(mode: Mode) -> Stored {
         let factors = vec![Factor::Passkey, Factor::Totp];
         settings.mfa = Mfa { mode, factors, passkey_is_first: true, ..Mfa::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
-        settings.messages.mail = Some(MailBy::Console);
+        settings.messages.mail = Some(MailBy::Console(Console::default()));
     })
     .await
 }
