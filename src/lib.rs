@@ -15,6 +15,7 @@ mod claims;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod console;
 mod crypto;
 mod database;
 mod drain;

@@ -1,4 +1,5 @@
-//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, `/targets`, the public keys, and `POST /reload`.
+//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, `/targets`, the public keys, `POST /reload`, and the pages
+//! of the console.
 //!
 //! Plain HTTP, on the control runtime. It reads nothing from a request but its head. Public listeners never serve it (attacks L-05).
 
@@ -20,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::console::{self, Console};
 use crate::drain::Control;
 use crate::message::WholeResponse;
 use crate::socket::accept;
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     /// Allowed host names in lower case, in addition to IP addresses and `localhost`.
     pub(crate) hosts: Arc<[Box<str>]>,
+    /// `None`: there is no console.
+    pub(crate) console: Option<console::Password>,
 }
 
 /// Timeout from accepting a connection to the end of the request head.
@@ -71,6 +75,8 @@ pub(crate) struct Admin {
     pub(crate) reload: Reload,
     /// The targets and their health, as JSON.
     pub(crate) targets: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The pages for the person on call. `None`: there are none.
+    pub(crate) console: Arc<dyn Fn() -> Option<Arc<Console>> + Send + Sync>,
 }
 
 /// See [`Admin::hosts`].
@@ -123,6 +129,11 @@ impl Admin {
         }
         if path == RELOAD {
             return self.reload(request).await;
+        }
+        if console::has(path)
+            && let Some(console) = (self.console)()
+        {
+            return console.answer(request).await;
         }
         let mut response = match *request.method() {
             Method::GET | Method::HEAD => self.page(path),

@@ -33,6 +33,7 @@ use crate::claims::ClaimsHeaders;
 use crate::claims::public_keys::Asked;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, ListenerConfig};
+use crate::console::Console;
 use crate::drain::{Control, Spawner};
 use crate::forward_auth::questions::Questions;
 use crate::listener::settings::{Settings, Tls};
@@ -63,6 +64,8 @@ use crate::user_pool::UserPool;
 pub(crate) struct Generation {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) admin: admin::Settings,
+    /// The pages for the person on call.
+    pub(crate) console: Option<Arc<Console>>,
     /// Whether to reload when a file changes.
     pub(crate) watch: bool,
     /// For which names certificates are obtained.
@@ -138,6 +141,8 @@ impl Generation {
         let pages = Arc::new(Pages::new(config.pages));
         let mut providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
         let pool_work = providers.take_pool_work();
+        let consoles = providers.take_consoles();
+        let console = config.admin.console.clone().map(|password| Arc::new(Console::new(password, consoles, clock.clone())));
         let session = config.session.clone();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| TargetGroup::new(group, &process.targets)).collect();
@@ -199,6 +204,7 @@ impl Generation {
         Ok(Self {
             listeners,
             admin: config.admin,
+            console,
             watch: config.watch,
             acme: config.acme,
             pool_work,

@@ -16,6 +16,7 @@ use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
 use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
+use crate::console;
 use crate::database::{Database, OpenError};
 use crate::identity::endings::Endings;
 use crate::jose::signing_key::{Algorithm, SigningKey};
@@ -50,6 +51,7 @@ pub(crate) struct Providers {
     oidc: BTreeMap<Arc<str>, Provider>,
     user_pools: BTreeMap<Arc<str>, (Provider, Arc<UserPool>)>,
     pool_work: Vec<PoolWork>,
+    consoles: Vec<console::Pool>,
 }
 
 impl Providers {
@@ -75,14 +77,15 @@ impl Providers {
             })?;
             oidc.insert(name, Provider { client, logout });
         }
-        let (mut user_pools, mut pool_work) = (BTreeMap::new(), Vec::new());
+        let (mut user_pools, mut pool_work, mut consoles) = (BTreeMap::new(), Vec::new(), Vec::new());
         for pool in pools {
             let stored = pool.settings.store.as_ref().map(|store| stored(store, &pool.settings.name, process));
             let (name, stored) = (Arc::clone(&pool.settings.name), stored.transpose()?);
             pool_work.extend(work(&pool.settings, stored.as_ref(), process)?);
+            consoles.extend(stored.clone().map(|stored| console::Pool::new(stored, Arc::clone(&pool.settings.directory))));
             user_pools.insert(name, embedded(pool, stored, paths, pages, process)?);
         }
-        Ok(Self { oidc, user_pools, pool_work })
+        Ok(Self { oidc, user_pools, pool_work, consoles })
     }
 
     /// The clients of all external providers.
@@ -103,6 +106,11 @@ impl Providers {
     /// What the pools do besides answering requests. To be taken once.
     pub(crate) fn take_pool_work(&mut self) -> Vec<PoolWork> {
         std::mem::take(&mut self.pool_work)
+    }
+
+    /// The pools that the console shows. To be taken once.
+    pub(crate) fn take_consoles(&mut self) -> Vec<console::Pool> {
+        std::mem::take(&mut self.consoles)
     }
 
     /// All pools, to be served on their hosts.

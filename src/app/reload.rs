@@ -213,7 +213,7 @@ impl Reloader {
 
     /// What the admin endpoint tells. It must not keep what it tells about.
     fn admin(self: &Arc<Self>) -> Admin {
-        let [hosts, keys, troubles, reload, targets] = [(); 5].map(|()| Arc::downgrade(self));
+        let [hosts, keys, troubles, reload, targets, console] = [(); 6].map(|()| Arc::downgrade(self));
         let (lives, leaves) = (self.vitals.clone(), self.vitals.clone());
         Admin {
             registry: self.process.registry.clone(),
@@ -226,6 +226,7 @@ impl Reloader {
                 let reloader = targets.upgrade();
                 reloader.map(|reloader| reloader.in_force().targets(&reloader.process)).unwrap_or_default()
             }),
+            console: Arc::new(move || console.upgrade()?.in_force().console.clone()),
             reload: Arc::new(move || {
                 let reloader = reload.upgrade();
                 Box::pin(async move {

@@ -1,5 +1,6 @@
 //! Every page: a struct with what it shows, and a template in `templates/`.
 
+mod console;
 mod form;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::page::site::View;
 use crate::page::text::Text;
 use askama::Template;
 
+pub(crate) use console::{ConsoleAct, ConsoleCell, ConsolePage, ConsoleTable};
 pub(crate) use form::{Field, Form, Input, Label, Other};
 
 /// Says why a request is refused, and how to go on.

@@ -18,10 +18,8 @@ mod users;
 pub(crate) use add::NewUser;
 pub(crate) use export::{group_line, user_line};
 
-pub(crate) use crate::user_pool::directory::filter::Filter;
+pub(crate) use crate::user_pool::directory::filter::{Fault as FilterFault, Filter};
 pub(crate) use crate::user_pool::directory::group::Group;
 pub(crate) use crate::user_pool::directory::record::Record;
 pub(crate) use crate::user_pool::directory::search::{Cursor, Page};
-#[cfg(test)]
-pub(crate) use users::Error;
-pub(crate) use users::Management;
+pub(crate) use users::{Error, Management};

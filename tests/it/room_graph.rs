@@ -38,6 +38,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("upstream", "clock crypto drain message telemetry"),
     ("user_pool", "backchannel clock crypto jose message secret telemetry"),
     ("admin", "drain message telemetry"),
+    ("console", "clock crypto message page secret user_pool"),
     ("backchannel", "message"),
     ("otlp", "backchannel clock message secret telemetry"),
     ("jose", "clock crypto secret"),
@@ -64,6 +65,9 @@ const LAYOUT: &[(&str, &str)] = &[
 /// Edges that came later: who, whom, why.
 const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
+    ("admin", "console", "its pages are on the admin address"),
+    ("app", "console", "it is made for the pools of a configuration"),
+    ("config", "console", "its password"),
     ("app", "handover", "the process that serves passes its sockets to the one that takes its place"),
     ("cli", "handover", "`serve --takeover` asks for the sockets before anything else is started"),
     ("app", "otlp", "spans are sent by tasks that outlive a configuration"),

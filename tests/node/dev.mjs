@@ -34,9 +34,11 @@ export async function dev(context, settings, tools) {
   await clickThrough(page, page.locator("#passkey button"));
   const credentials = await device.credentials();
 
+  await device.answers(false);
   await context.clearCookies();
   await page.goto(settings.url);
   await page.locator("#passkey button").waitFor({ state: "visible" });
+  await device.answers(true);
   await clickThrough(page, page.locator("#passkey button")).catch(() => {});
   await expectApplication(page);
 

@@ -53,7 +53,7 @@ fn text(events: &[Event], as_json: bool) -> String {
         [
             event.at.to_text(),
             event.kind.as_str().to_owned(),
-            outcome(event),
+            event.outcome(),
             if event.subject.is_empty() { "(nobody)".to_owned() } else { event.subject.clone() },
             event.visit.seen.address.clone(),
             shown(client),
@@ -61,15 +61,4 @@ fn text(events: &[Event], as_json: bool) -> String {
         ]
     }));
     table(&rows)
-}
-
-/// `Fail: Password right, Mfa wrong`.
-fn outcome(event: &Event) -> String {
-    let one = |(challenge, is_right): &(Challenge, bool)| {
-        format!("{} {}", challenge.as_str(), if *is_right { "right" } else { "wrong" })
-    };
-    let mut why: Vec<String> = event.challenges.iter().map(one).collect();
-    why.extend(event.reason.map(|reason| reason.as_str().to_owned()));
-    let response = event.response.as_str();
-    if why.is_empty() { response.to_owned() } else { format!("{response}: {}", why.join(", ")) }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::DEFAULT_ADDRESS;
-use crate::config::raw::value::{List, Period};
+use crate::config::raw::value::{List, Period, SecretText};
 
 /// The admin endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,6 +19,19 @@ pub(crate) struct Admin {
     /// `/livez` and `/readyz` accept any host. Other hosts are answered 421, which protects the metrics against DNS rebinding.
     /// Example: `[vestibule.monitoring.svc]`.
     pub(crate) hosts: List<String>,
+    /// Pages at `/console` for the person on call: the users of the pools that have a `store`, their state and sessions, and the sign-in log. `address`
+    /// must be a loopback address, because the protocol is plain HTTP. Without it, there are none.
+    pub(crate) console: Option<Console>,
+}
+
+/// The console of the admin endpoint.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Console {
+    /// The password that browsers ask for, with any user name: at least 32 random characters. Prefer `${NAME}` or `password_file`.
+    pub(crate) password: Option<SecretText>,
+    /// File with the password. `vestibule keys store` writes one that will do.
+    pub(crate) password_file: Option<String>,
 }
 
 /// The access log.
@@ -164,7 +177,7 @@ pub(crate) struct Shutdown {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: DEFAULT_ADDRESS.to_string(), hosts: List::default() }
+        Self { address: DEFAULT_ADDRESS.to_string(), hosts: List::default(), console: None }
     }
 }
 

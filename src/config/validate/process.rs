@@ -11,7 +11,8 @@ use crate::config::raw::process as written;
 use crate::config::raw::value::List;
 use crate::config::settled::{ListenerConfig, ShutdownConfig};
 use crate::config::validate::context::Context;
-use crate::config::validate::value;
+use crate::config::validate::{keys, value};
+use crate::console::Password;
 use crate::telemetry::access_log::{Destination, alb, syslog};
 use crate::telemetry::logging;
 
@@ -21,7 +22,28 @@ const DRAIN_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::fr
 pub(super) fn admin(raw: &written::Admin, at: &Path, context: &mut Context<'_>) -> Result<Admin, Reported> {
     let hosts = admin_hosts(&raw.hosts, &at.key("hosts"), context);
     let address = value::address(&raw.address, &at.key("address"), &mut context.found);
-    Ok(Admin { address: address?, hosts: hosts? })
+    let console = raw.console.as_ref().map(|raw| console(raw, &at.key("console"), context)).transpose();
+    let (address, console) = (address?, console?);
+    if console.is_some() && !address.ip().is_loopback() {
+        let problem = context.found.problem(&at.key("console"), "the console would be on a network, without encryption");
+        let hint = "set `admin.address` to a loopback address, for example `127.0.0.1:9440`; from elsewhere, use `ssh -L` or `kubectl port-forward`";
+        return problem.label(&at.key("address"), "this is no loopback address").hint(hint).fail();
+    }
+    Ok(Admin { address, hosts: hosts?, console })
+}
+
+fn console(raw: &written::Console, at: &Path, context: &mut Context<'_>) -> Result<Password, Reported> {
+    let keys = ("password", "password_file");
+    let password = keys::secret(raw.password.as_ref(), raw.password_file.as_ref(), keys, at, context)?;
+    let hint = "`vestibule keys store --out console-password` writes a file for `password_file`";
+    match password {
+        None => context.found.problem(at, "the console needs a password").hint(hint).fail(),
+        Some(password) if password.expose().chars().count() < Password::LENGTH_MIN => {
+            let message = format!("the password has fewer than {} characters", Password::LENGTH_MIN);
+            context.found.problem(at, message).hint(hint).fail()
+        }
+        Some(password) => Ok(Password::new(&password)),
+    }
 }
 
 fn admin_hosts(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Arc<[Box<str>]>, Reported> {

@@ -16,6 +16,8 @@ const BY_A_USER_MAX: i64 = 1000;
 pub(crate) enum Actor {
     /// Who has run a command, by the number of the user of the system.
     Command(u32),
+    /// Somebody at the console, who knows its password.
+    Console,
     /// The user of the pool whom it is about.
     User,
     /// The process, for example because of the time.
@@ -33,6 +35,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(user) => write!(f, "cli:{user}"),
+            Self::Console => f.write_str("console"),
             Self::User => f.write_str("user"),
             Self::System => f.write_str("system"),
         }

@@ -96,6 +96,17 @@ impl Event {
         Self { challenges, ..self }
     }
 
+    /// How it went, in words: `Fail: Password right, Mfa wrong`.
+    pub(crate) fn outcome(&self) -> String {
+        let one = |(challenge, is_right): &(Challenge, bool)| {
+            format!("{} {}", challenge.as_str(), if *is_right { "right" } else { "wrong" })
+        };
+        let mut why: Vec<String> = self.challenges.iter().map(one).collect();
+        why.extend(self.reason.map(|reason| reason.as_str().to_owned()));
+        let response = self.response.as_str();
+        if why.is_empty() { response.to_owned() } else { format!("{response}: {}", why.join(", ")) }
+    }
+
     /// The same, for this reason.
     pub(crate) fn because(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }

@@ -95,6 +95,13 @@ pub(crate) enum Error {
     Database(#[from] database::Error),
 }
 
+impl Error {
+    /// Whether another try may succeed.
+    pub(crate) const fn is_of_database(&self) -> bool {
+        matches!(self, Self::Database(_))
+    }
+}
+
 impl Management {
     /// Of the users of this database.
     pub(crate) fn new(stored: StoredUsers) -> Self {

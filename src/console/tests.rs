@@ -1,0 +1,151 @@
+use http::{HeaderMap, Request, header};
+
+use super::*;
+use crate::config::tests::{Directory, temporary_directory};
+use crate::database::{Database, Others};
+use crate::secret::Secret;
+use crate::user_pool::management::NewUser;
+use crate::user_pool::{MIGRATIONS, Records};
+
+const PASSWORD: &str = "0123456789abcdef0123456789abcdef";
+const HOST: &str = "127.0.0.1:9440";
+
+struct Opened {
+    console: Console,
+    _folder: Directory,
+}
+
+impl Opened {
+    fn new(name: &str, pools: &[&str]) -> Self {
+        let folder = temporary_directory(name);
+        let (clock, _) = Clock::manual(Timestamp::from_seconds(1_790_000_000));
+        let database = Database::open(&folder.join("people.db"), MIGRATIONS, Others::Nobody, clock.now());
+        let database = Arc::new(database.expect("a database"));
+        let pools = pools.iter().map(|name| {
+            let records = Records { pool: (*name).into() };
+            Pool::new(StoredUsers { database: Arc::clone(&database), records }, Arc::default())
+        });
+        let password = Password::new(&Secret::new(PASSWORD.to_owned()));
+        Self { console: Console::new(password, pools.collect(), clock), _folder: folder }
+    }
+
+    async fn add(&self, name: &str, email: &str) -> String {
+        let attributes = vec![("email".to_owned(), email.to_owned())];
+        let new = NewUser { username: name.to_owned(), password: None, attributes, groups: Vec::new() };
+        let now = self.console.clock.now();
+        self.console.pools[0].users.add(new, now).await.expect("added").subject
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(header::HeaderName, &str)]) -> WholeResponse {
+        let mut request = Request::new(());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a path");
+        let all = headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a value")));
+        *request.headers_mut() = all.collect::<HeaderMap>();
+        self.console.answer(&request).await
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let answer = self.send(Method::GET, path, &[authorization(PASSWORD)]).await;
+        let text = match answer.headers().get(header::LOCATION) {
+            Some(location) => location.to_str().expect("ASCII").to_owned(),
+            None => String::from_utf8_lossy(answer.body()).into_owned(),
+        };
+        (answer.status(), text)
+    }
+
+    async fn post(&self, path: &str, origin: &str) -> StatusCode {
+        let headers = [authorization(PASSWORD), (header::HOST, HOST), (header::ORIGIN, origin)];
+        self.send(Method::POST, path, &headers).await.status()
+    }
+}
+
+fn authorization(password: &str) -> (header::HeaderName, &'static str) {
+    use base64::Engine as _;
+    let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("anybody:{password}")));
+    (header::AUTHORIZATION, value.leak())
+}
+
+#[tokio::test]
+async fn nobody_sees_a_page_without_the_password() {
+    let opened = Opened::new("console-password", &["people"]);
+    let wrong = "0123456789abcdef0123456789abcdeF";
+    for headers in [vec![], vec![authorization(wrong)], vec![authorization("")], vec![authorization(PASSWORD), authorization(PASSWORD)]] {
+        for path in ["/console", "/console/people", "/console/other", "/console/people/user/disable?sub=1"] {
+            let answer = opened.send(Method::GET, path, &headers).await;
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+            assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
+        }
+    }
+    assert_eq!(opened.get("/console").await, (StatusCode::SEE_OTHER, "/console/people".to_owned()));
+}
+
+#[tokio::test]
+async fn users_are_found_by_the_beginning_of_name_and_address() {
+    let opened = Opened::new("console-search", &["people"]);
+    let ada = opened.add("ada", "lovelace@example.com").await;
+    opened.add("bob", "bob@example.com").await;
+    for (search, finds) in [
+        ("", [true, true]),
+        ("ad", [true, false]),
+        ("bob@", [false, true]),
+        ("status%20%3D%20%22Enabled%22", [true, true]),
+        ("x%22%20or%20%22", [false, false]),
+    ] {
+        let (status, page) = opened.get(&format!("/console/people?search={search}")).await;
+        assert_eq!(status, StatusCode::OK, "{search}");
+        assert_eq!(["lovelace@example.com", "bob@example.com"].map(|text| page.contains(text)), finds, "{search}");
+    }
+    assert_eq!(opened.get("/console/people?search=nickname%3D1").await.0, StatusCode::BAD_REQUEST);
+    let (_, page) = opened.get("/console/people").await;
+    assert!(page.contains(&format!("/console/people/user?sub={ada}")), "{page}");
+    let (status, page) = opened.get(&format!("/console/people/user?sub={ada}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("lovelace@example.com") && page.contains("Sign out everywhere"), "{page}");
+    assert_eq!(opened.get("/console/people/user?sub=nobody").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(opened.get("/console/other").await.0, StatusCode::NOT_FOUND);
+}
+
+/// A browser adds the password to a form that another site sends.
+#[tokio::test]
+async fn only_a_form_of_the_console_changes_something() {
+    let opened = Opened::new("console-forms", &["people"]);
+    let ada = opened.add("ada", "ada@example.com").await;
+    let is_enabled = async || opened.console.pools[0].users.show("ada").await.expect("a user").is_enabled;
+    let disable = format!("/console/people/user/disable?sub={ada}");
+    for origin in ["https://evil.example", "null", "http://127.0.0.1", "https://127.0.0.1:9440"] {
+        assert_eq!(opened.post(&disable, origin).await, StatusCode::FORBIDDEN, "{origin}");
+    }
+    assert_eq!(opened.get(&disable).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(is_enabled().await);
+    let own = format!("http://{HOST}");
+    assert_eq!(opened.post(&disable, &own).await, StatusCode::SEE_OTHER);
+    assert!(!is_enabled().await);
+    assert_eq!(opened.post(&disable.replace("disable", "enable"), &own).await, StatusCode::SEE_OTHER);
+    assert!(is_enabled().await);
+    assert_eq!(opened.post(&disable.replace("disable", "delete"), &own).await, StatusCode::NOT_FOUND);
+    assert_eq!(opened.post("/console/people", &own).await, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn what_is_looked_at_and_done_is_in_the_audit() {
+    let opened = Opened::new("console-audit", &["people"]);
+    let ada = opened.add("ada", "ada@example.com").await;
+    opened.get("/console/people").await;
+    opened.get("/console/people/events").await;
+    opened.get(&format!("/console/people/user?sub={ada}")).await;
+    opened.post(&format!("/console/people/user/sign-out?sub={ada}"), &format!("http://{HOST}")).await;
+    let audit = opened.console.pools[0].users.audited(None, 10).await.expect("an audit");
+    let done: Vec<_> = audit.iter().rev().skip(1).map(|entry| (&*entry.actor, &*entry.operation)).collect();
+    let console = |operation| ("console", operation);
+    assert_eq!(done, ["user.list", "user.events", "user.show", "user.sign_out"].map(console));
+}
+
+#[test]
+fn paths_are_of_the_console_or_not() {
+    for (path, is_ours) in [("/console", true), ("/console/people", true), ("/consoles", false), ("/metrics", false)] {
+        assert_eq!(has(path), is_ours, "{path}");
+    }
+    assert_eq!(route::place("/console/people/user/enable"), Some(Place::Change("people", Change::Enable)));
+    assert_eq!(route::place("/console/people/user/enable/more"), None);
+}
