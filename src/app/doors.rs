@@ -229,7 +229,13 @@ fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, foun
     }
     let conditions = listener.rules.iter().flat_map(|rule| &rule.conditions);
     let mut hosts: BTreeSet<String> = conditions.flat_map(Condition::host_names).collect();
-    hosts.extend(config.user_pools.iter().filter_map(|pool| pool.settings.issuer.domain().map(str::to_owned)));
+    hosts.extend(
+        config
+            .user_pools
+            .iter()
+            .flat_map(|pool| pool.settings.origins())
+            .filter_map(|url| url.domain().map(str::to_owned)),
+    );
     let is_covered =
         |name: &str| certificates().any(|table| table.is_for(name)) || auto.iter().any(|covered| &**covered == name);
     for host in hosts {

@@ -46,6 +46,7 @@ use crate::rule::Rule;
 use crate::rule::condition::{Condition, Facts};
 use crate::static_files::settings::Settings;
 use crate::telemetry::metrics::Registry;
+use crate::user_pool::At;
 use outcome::{Explanation, Outcome};
 pub(crate) use probe::{NotARequest, NotClaims, Probe};
 use suppose::Credentials;
@@ -85,7 +86,9 @@ pub(crate) fn explain(mut config: Config, probes: &[Probe]) -> Result<Vec<Explan
     let pools: Vec<(String, Arc<str>)> = config
         .user_pools
         .iter()
-        .map(|pool| (pool.settings.issuer.authority().to_owned(), Arc::from(&*pool.settings.name)))
+        .flat_map(|pool| {
+            pool.settings.origins().map(|origin| (origin.authority().to_owned(), Arc::clone(&pool.settings.name)))
+        })
         .collect();
     let groups: Vec<_> = config.target_groups.iter().map(|group| Arc::clone(&group.name)).collect();
     let runtime = Builder::new_current_thread().build().map_err(Error::Worker)?;
@@ -198,8 +201,11 @@ impl Place {
             (Some(canonical), Ok(Decision::Ours(answering))) => {
                 let pool = surroundings.pools.iter().find(|(authority, _)| authority == canonical.authority.as_str());
                 let by = match (answering, pool) {
-                    (Answering::Pool(_), Some((_, name))) => {
+                    (Answering::Pool(_, At::ISSUER), Some((_, name))) => {
                         format!("the user pool `{name}`: this host is its issuer")
+                    }
+                    (Answering::Pool(..), Some((_, name))) => {
+                        format!("the user pool `{name}`: this host is one of its `custom_domains`")
                     }
                     _ => "the proxy itself: this path is reserved".to_owned(),
                 };

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::page::settings::Schemes;
+
 /// A colour of the sRGB space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color {
@@ -54,9 +56,11 @@ impl Role {
     ];
 
     /// Pairs of text and what is behind it, with the contrast that WCAG 2.2 asks for (§1.4.3, and §1.4.11 for the line of a field).
-    pub(crate) const CONTRASTS: [(Role, Role, f64); 7] = [
+    pub(crate) const CONTRASTS: [(Role, Role, f64); 8] = [
         (Role::Text, Role::Surface, 4.5),
         (Role::Muted, Role::Surface, 4.5),
+        // The links below the card.
+        (Role::Muted, Role::Background, 4.5),
         (Role::Accent, Role::Surface, 4.5),
         (Role::OnAccent, Role::Accent, 4.5),
         (Role::Text, Role::AlertBackground, 4.5),
@@ -160,8 +164,9 @@ impl fmt::Display for Color {
 }
 
 impl Colors {
-    /// Sets a colour.
+    /// Sets a colour, in place of the one that was set before.
     pub(crate) fn set(&mut self, role: Role, color: Color) {
+        self.0.retain(|(known, _)| *known != role);
         self.0.push((role, color));
     }
 
@@ -178,8 +183,15 @@ impl Colors {
 }
 
 /// Rules that set the colours of a theme. Empty if there are none. The last rules of the style: they replace the usual colours.
-pub(super) fn style(light: &Colors, dark: &Colors) -> String {
+pub(super) fn style(light: &Colors, dark: &Colors, schemes: Schemes) -> String {
     let mut rules = String::new();
+    if schemes == Schemes::Light {
+        // The declarations are those of the light scheme, so they hold for both.
+        let declaration = |role: Role| role.declaration(light.effective(role, Scheme::Light));
+        let declarations: String = Role::ALL.into_iter().map(declaration).collect();
+        let _ = writeln!(rules, ":root{{color-scheme:light;{declarations}}}");
+        return rules;
+    }
     if !light.0.is_empty() {
         let declarations: String = light.0.iter().map(|(role, color)| role.declaration(*color)).collect();
         let _ = writeln!(rules, ":root{{{declarations}}}");

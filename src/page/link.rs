@@ -41,7 +41,7 @@ impl Link {
 }
 
 /// The address of a link to what a text of the configuration names: an `https` URL, or an e-mail address. `None` for any other text.
-pub(super) fn to(text: &str) -> Option<String> {
+pub(crate) fn to(text: &str) -> Option<String> {
     let address = text.strip_prefix("mailto:").unwrap_or(text);
     if is_mail_address(address) {
         return Some(format!("mailto:{address}"));

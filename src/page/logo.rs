@@ -4,6 +4,8 @@
 //! `<source srcset>`, where browsers show an SVG in "secure static mode" (SVG 2 §2.2.7), and `Content-Security-Policy` allows
 //! no script.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -13,7 +15,7 @@ pub(crate) const BYTES_MAX: usize = 32 * 1024;
 /// An image that pages can show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logo {
-    uri: String,
+    uri: Arc<str>,
 }
 
 /// Why a file is not a logo.
@@ -22,8 +24,8 @@ pub(crate) enum Unusable {
     /// The file is larger than [`BYTES_MAX`].
     #[error("the logo has {0} bytes, and at most {BYTES_MAX} are possible: each page contains it")]
     TooLarge(usize),
-    /// The file is neither of the two formats.
-    #[error("the logo is neither an SVG nor a PNG file")]
+    /// The file has another format.
+    #[error("the logo is no SVG, PNG, JPEG or WebP file")]
     Format,
 }
 
@@ -39,12 +41,16 @@ impl Logo {
         }
         let media_type = if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
             "image/png"
+        } else if bytes.starts_with(b"\xff\xd8\xff") {
+            "image/jpeg"
+        } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+            "image/webp"
         } else if is_svg(bytes) {
             "image/svg+xml"
         } else {
             return Err(Unusable::Format);
         };
-        Ok(Self { uri: format!("data:{media_type};base64,{}", STANDARD.encode(bytes)) })
+        Ok(Self { uri: format!("data:{media_type};base64,{}", STANDARD.encode(bytes)).into() })
     }
 
     /// How much of a page the logo is, in bytes.
@@ -72,12 +78,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_logo_is_svg_or_png_and_small() {
+    fn a_logo_is_an_image_and_small() {
         let kind = |bytes: &[u8]| Logo::read(bytes).map(|logo| logo.uri.split(';').next().map(str::to_owned));
         assert_eq!(kind(b"\x89PNG\r\n\x1a\n..."), Ok(Some("data:image/png".to_owned())));
+        assert_eq!(kind(b"\xff\xd8\xff\xe0..."), Ok(Some("data:image/jpeg".to_owned())));
+        assert_eq!(kind(b"RIFF\x04\x00\x00\x00WEBPVP8 "), Ok(Some("data:image/webp".to_owned())));
         assert_eq!(kind(b"\xef\xbb\xbf<?xml version='1.0'?>\n<svg/>"), Ok(Some("data:image/svg+xml".to_owned())));
         assert_eq!(kind(b"<!-- made by hand --><svg></svg>"), Ok(Some("data:image/svg+xml".to_owned())));
-        for other in [&b"<html><svg/></html>"[..], b"<?xml version='1.0'?><html/>", b"GIF89a", b"\xff<svg", b""] {
+        for other in [
+            &b"<html><svg/></html>"[..],
+            b"<?xml version='1.0'?><html/>",
+            b"GIF89a",
+            b"RIFF....AVI ",
+            b"RIFF",
+            b"\xff<svg",
+            b"",
+        ] {
             assert_eq!(kind(other), Err(Unusable::Format), "{other:?}");
         }
         let large = [b"<svg>".to_vec(), vec![b' '; BYTES_MAX]].concat();

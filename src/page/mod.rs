@@ -6,6 +6,7 @@
 //! This room does not know why a page is shown: others fill the structs. Start at [`Pages`].
 
 pub(crate) mod color;
+pub(crate) mod css;
 pub(crate) mod headers;
 pub(crate) mod language;
 pub(crate) mod link;

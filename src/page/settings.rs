@@ -1,8 +1,29 @@
-//! The theme of the pages, from the section `pages` of the configuration.
+//! The theme of the pages, from a section `pages` of the configuration.
+
+use std::sync::Arc;
 
 use crate::page::color::Colors;
+use crate::page::css::Stylesheet;
 use crate::page::logo::Logo;
 use crate::page::translation::{self, Translation};
+
+/// Which colour schemes the pages have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Schemes {
+    /// Light or dark, as the visitor's system is set.
+    #[default]
+    System,
+    /// Light for everybody.
+    Light,
+}
+
+/// Addresses that every page links to. Each is an `https` URL or that of an e-mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    pub(crate) terms: Option<Arc<str>>,
+    pub(crate) privacy: Option<Arc<str>>,
+    pub(crate) help: Option<Arc<str>>,
+}
 
 /// The theme. The default is the look and the languages that are compiled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +35,13 @@ pub(crate) struct Settings {
     pub(crate) logo_dark: Option<Logo>,
     pub(crate) colors: Colors,
     pub(crate) colors_dark: Colors,
+    pub(crate) schemes: Schemes,
+    pub(crate) links: Links,
+    /// Only for pages on the host of a user pool, which serves the file.
+    pub(crate) css: Option<Stylesheet>,
     /// At least one. The first is for visitors whose language is not there.
-    pub(crate) translations: Vec<Translation>,
+    /// Themes that say nothing else share them.
+    pub(crate) translations: Arc<[Translation]>,
 }
 
 impl Default for Settings {
@@ -26,7 +52,10 @@ impl Default for Settings {
             logo_dark: None,
             colors: Colors::default(),
             colors_dark: Colors::default(),
-            translations: translation::built_in().to_vec(),
+            schemes: Schemes::default(),
+            links: Links::default(),
+            css: None,
+            translations: translation::built_in().into(),
         }
     }
 }

@@ -9,10 +9,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::message::WholeResponse;
 use crate::page::color;
+use crate::page::css::Stylesheet;
 use crate::page::headers::{Frames, harden};
 use crate::page::language::{self, Language};
 use crate::page::sentence::{Part, Sentence};
-use crate::page::settings::Settings;
+use crate::page::settings::{Links, Settings};
 use crate::page::text::Text;
 use crate::page::translation::{ReasonTexts, Translation};
 
@@ -32,7 +33,8 @@ pub(crate) struct Pages {
     style: Style,
     /// [`STYLE_WITHOUT_FORMS`].
     style_without_forms: Style,
-    has_logo: bool,
+    /// Whether pages have images of the theme.
+    has_images: bool,
     languages: Vec<HeaderValue>,
 }
 
@@ -46,10 +48,12 @@ struct Style {
 
 impl Style {
     fn new(text: &str, settings: &Settings) -> Self {
-        let text = format!("{text}{}", color::style(&settings.colors, &settings.colors_dark));
+        let text = format!("{text}{}", color::style(&settings.colors, &settings.colors_dark, settings.schemes));
         // CSP 3 §6.7.3.3.
         let hash = STANDARD.encode(digest::digest(&digest::SHA256, text.as_bytes()));
-        Self { text, source: format!("style-src 'sha256-{hash}';") }
+        // The host of a pool serves no other stylesheets than those of the operator.
+        let source = format!("style-src 'sha256-{hash}'{};", if settings.css.is_some() { " 'self'" } else { "" });
+        Self { text, source }
     }
 }
 
@@ -70,12 +74,13 @@ impl Default for Pages {
 impl Pages {
     /// The pages with this theme.
     pub(crate) fn new(settings: Settings) -> Self {
-        let has_logo = settings.logo.is_some() || settings.logo_dark.is_some();
+        let has_pictures = settings.css.as_ref().is_some_and(Stylesheet::has_pictures);
+        let has_images = settings.logo.is_some() || settings.logo_dark.is_some() || has_pictures;
         let language = |translation: &Translation| HeaderValue::from_str(translation.tag()).expect("a tag is ASCII");
         Self {
             style: Style::new(STYLE, &settings),
             style_without_forms: Style::new(STYLE_WITHOUT_FORMS, &settings),
-            has_logo,
+            has_images,
             languages: settings.translations.iter().map(language).collect(),
             settings,
         }
@@ -89,6 +94,11 @@ impl Pages {
     /// The first language of `ui_locales` (OpenID Connect Core §3.1.2.1) that there is.
     pub(crate) fn asked_for(&self, ui_locales: &str) -> Option<Language> {
         language::asked_for(ui_locales, &self.settings.translations)
+    }
+
+    /// The stylesheet of the theme, which is a file of its own.
+    pub(crate) fn stylesheet(&self) -> Option<&Stylesheet> {
+        self.settings.css.as_ref()
     }
 
     /// The pages in a language.
@@ -121,6 +131,18 @@ impl<'p> View<'p> {
     /// The same with a smaller stylesheet, for pages that ask for nothing.
     pub(crate) fn without_forms(self) -> Self {
         Self { style: &self.pages.style_without_forms, ..self }
+    }
+
+    /// The path of the operator's stylesheet.
+    pub(super) fn stylesheet(self) -> Option<&'p str> {
+        self.pages.stylesheet().map(Stylesheet::path)
+    }
+
+    /// The links at the end of every page: what they say, and their addresses.
+    pub(super) fn links(self) -> Vec<(&'p str, &'p str)> {
+        let Links { terms, privacy, help } = &self.pages.settings.links;
+        let all = [(Text::LinkTerms, terms), (Text::LinkPrivacy, privacy), (Text::LinkHelp, help)];
+        all.into_iter().filter_map(|(text, address)| Some((self.text(text), address.as_deref()?))).collect()
     }
 
     /// The name of the organisation or site.
@@ -199,7 +221,7 @@ impl<'p> View<'p> {
     /// `script` is the address of the one script that it may load.
     fn policy(self, form_action: &str, frames: Frames, has_logos: bool, script: Option<&str>) -> HeaderValue {
         let (styles, ancestors) = (&self.style.source, frames.ancestors());
-        let images = if self.pages.has_logo || has_logos { " img-src data:;" } else { "" };
+        let images = if self.pages.has_images || has_logos { " img-src data:;" } else { "" };
         let script = script.map(|script| format!(" script-src {script};")).unwrap_or_default();
         let policy = format!(
             "default-src 'none'; {styles}{images}{script} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"

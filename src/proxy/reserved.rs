@@ -21,7 +21,7 @@ use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::{Request, Response, WholeRequest, WholeResponse, streamed};
 use crate::page::Code;
 use crate::proxy::snapshot::Snapshot;
-use crate::user_pool::UserPool;
+use crate::user_pool::{At, UserPool};
 
 /// Largest body that a page of the user pool or an endpoint of it reads.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -31,7 +31,7 @@ const BODY_IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10
 /// The endpoint or user pool that answers instead of a rule.
 pub(crate) enum Answering<'s> {
     Endpoint(&'s Endpoints, Endpoint),
-    Pool(&'s Arc<UserPool>),
+    Pool(&'s Arc<UserPool>, At),
     /// The answer to a challenge of a certificate authority.
     Challenge(Arc<str>),
     /// Who issues tokens for an application.
@@ -51,8 +51,9 @@ pub(crate) fn find<'s>(
     let is_https = exchange.scheme == Scheme::Https;
     if !snapshot.pools.is_empty() {
         let authority = request.authority.as_str();
-        if let Some(pool) = snapshot.pools.iter().find(|pool| pool.answers(is_https, authority)) {
-            return Some(Answering::Pool(pool));
+        let mut pools = snapshot.pools.iter();
+        if let Some((pool, at)) = pools.find_map(|pool| Some((pool, pool.place(is_https, authority)?))) {
+            return Some(Answering::Pool(pool, at));
         }
     }
     if snapshot.takes_tokens
@@ -118,12 +119,12 @@ impl Answering<'_> {
                 }
                 Ok(streamed(bearer.metadata(canonical)))
             }
-            Self::Pool(pool) => {
+            Self::Pool(pool, at) => {
                 exchange.actions.push("user-pool");
                 let request = whole(exchange, canonical, request).await?;
                 let (pool, client) = (Arc::clone(pool), exchange.client);
                 // Password hashing and everything around it runs off the workers (DESIGN §2).
-                let answered = control.run(async move { pool.handle(request, client).await }).await;
+                let answered = control.run(async move { pool.handle(request, at, client).await }).await;
                 let response = answered.map_err(|error| Rejection::new(Reason::Internal, error))?;
                 exchange.page_code = response.extensions().get().map(|Code(code)| *code);
                 Ok(streamed(response))

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::identity::endings::Endings;
 use crate::telemetry::logged_names::LoggedNames;
+use crate::user_pool::brand::Used;
 use crate::user_pool::credential::hasher::Hashing;
 use crate::user_pool::endings::declared::Declared;
 use crate::user_pool::events::buffer::EventBuffer;
@@ -51,6 +52,8 @@ pub(crate) struct PoolMemory {
     pub(super) secrets: Arc<SecretLimits>,
     /// Failed sign-ins, and addresses of users.
     pub(super) risk: Arc<Risk>,
+    /// What own sign-in pages have used.
+    pub(super) used: Arc<Used>,
     /// Passwords that are being hashed.
     pub(super) hashing: Hashing,
     /// Wakes the task that sends messages.
@@ -73,6 +76,7 @@ impl Default for PoolMemory {
             silent: Arc::new(Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX))),
             secrets: Arc::new(SecretLimits::new()),
             risk: Arc::new(Risk::new()),
+            used: Arc::default(),
             hashing: Hashing::default(),
             messages_added: Arc::default(),
             visitors: Arc::default(),

@@ -5,6 +5,7 @@
 //! use it. `hosted_ui` renders pages, `oauth` implements the protocol, `signin` verifies users. `pool` passes each request
 //! to one of them. Start at [`pool::UserPool::handle`].
 
+pub(crate) mod brand;
 pub(crate) mod credential;
 pub(crate) mod directory;
 pub(crate) mod endings;
@@ -28,6 +29,7 @@ pub(crate) mod messages;
 mod metrics;
 mod oauth;
 pub(crate) mod passwords;
+mod place;
 mod rate_limit;
 pub(crate) mod rekey;
 mod reply;
@@ -52,5 +54,6 @@ pub(crate) use in_process::InProcess;
 pub(crate) use memory::PoolMemory;
 pub(crate) use oauth::keys;
 pub(crate) use oauth::supposed_users;
+pub(crate) use place::At;
 pub(crate) use pool::UserPool;
 pub(crate) use schema::MIGRATIONS;

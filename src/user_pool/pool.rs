@@ -13,6 +13,7 @@ use crate::message::{WholeRequest, WholeResponse};
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::account::Account;
+use crate::user_pool::brand::Brand;
 use crate::user_pool::credential::webauthn::RelyingParty;
 use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::endings::reader::EndingReader;
@@ -31,6 +32,7 @@ use crate::user_pool::oauth::grant::record::Lifetimes;
 use crate::user_pool::oauth::keys::Keys;
 use crate::user_pool::oauth::provider::{Parts, Provider};
 use crate::user_pool::passwords::Passwords;
+use crate::user_pool::place::{At, Place};
 use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
 use crate::user_pool::seal::Seal;
@@ -46,12 +48,9 @@ const LOGOUT_INTERVAL: Duration = Duration::from_secs(2);
 /// One pool, as one configuration has it. What it remembers is its [`PoolMemory`].
 #[derive(Debug)]
 pub(crate) struct UserPool {
-    is_https: bool,
-    authority: String,
-    /// Without its port.
-    host: String,
+    /// Each host with its pages. The first is that of the issuer.
+    places: Vec<(Place, HostedUi)>,
     provider: Arc<Provider>,
-    ui: HostedUi,
     failures: Arc<Failures>,
     directory: Arc<Directory>,
     memory: PoolMemory,
@@ -72,7 +71,8 @@ impl UserPool {
         registry: &Registry,
     ) -> Self {
         // The pool's URLs are built from the configured issuer, never from the `Host` of a request (attacks U-03).
-        let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
+        let places: Vec<Place> = settings.origins().map(Place::new).collect();
+        let origin = Arc::clone(&places[0].origin);
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
         let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
@@ -104,6 +104,7 @@ impl UserPool {
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),
+            pages_url: settings.pages_url().origin().ascii_serialization().into(),
             seal: seal.clone(),
             directory: Arc::clone(&directory),
             sessions: Arc::clone(&sessions),
@@ -115,13 +116,12 @@ impl UserPool {
             metrics: metrics.clone(),
         };
         let provider = Arc::new(Provider::new(&settings, memory, parts));
-        let is_https = settings.issuer.scheme() == "https";
-        let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
-        let host = settings.issuer.host_str().unwrap_or_default().to_owned();
         let ui = HostedUi {
             title: settings.title,
-            pages,
-            cookies: Cookies::new(&settings.issuer),
+            brand: Arc::new(Brand::new(settings.brand, pages)),
+            used: Arc::clone(&memory.used),
+            failures: Arc::clone(&failures),
+            cookies: Arc::new(Cookies::new(&settings.issuer)),
             origin,
             provider: Arc::clone(&provider),
             sign_in,
@@ -133,8 +133,14 @@ impl UserPool {
             events,
             metrics,
         };
-        let memory = memory.clone();
-        Self { is_https, authority, host, provider, ui, failures, directory, memory, _reader: None }
+        let at = |place: Place| {
+            let ui = ui.clone();
+            let service = ui.service.map(|service| service.at(Arc::clone(&place.origin)));
+            let ui = HostedUi { origin: Arc::clone(&place.origin), service, ..ui };
+            (place, ui)
+        };
+        let places = places.into_iter().map(at).collect();
+        Self { places, provider, failures, directory, memory: memory.clone(), _reader: None }
     }
 
     /// The same, with what publishes the endings of its database.
@@ -148,27 +154,24 @@ impl UserPool {
         self.memory.declared.replace(users, &self.memory.endings, now);
     }
 
-    /// Whether a request with this authority (`host[:port]`) is for this pool.
-    pub(crate) fn answers(&self, scheme_https: bool, authority: &str) -> bool {
-        // The text of an origin omits the default port (WHATWG URL §4.5).
-        let default_port = if self.is_https { ":443" } else { ":80" };
-        let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-        scheme_https == self.is_https && authority.eq_ignore_ascii_case(&self.authority)
+    /// Which host of this pool a request with this authority (`host[:port]`) is for. `None` if it is for none.
+    pub(crate) fn place(&self, scheme_https: bool, authority: &str) -> Option<At> {
+        self.places.iter().position(|(place, _)| place.answers(scheme_https, authority)).map(At)
     }
 
-    /// Whether the host is that of this pool, whatever the scheme and the port are.
+    /// Whether the host is one of this pool, whatever the scheme and the port are.
     pub(crate) fn has_host(&self, host: &str) -> bool {
-        host.eq_ignore_ascii_case(&self.host)
+        self.places.iter().any(|(place, _)| place.has_host(host))
     }
 
-    /// Answers a request from `client`. If the future is dropped, a sign-in attempt stays counted as failed.
-    pub(crate) async fn handle(&self, request: WholeRequest, client: IpAddr) -> WholeResponse {
-        self.answer(request, Caller::Network(client)).await
+    /// Answers a request from `client` to one of the hosts. If the future is dropped, a sign-in attempt stays counted as failed.
+    pub(crate) async fn handle(&self, request: WholeRequest, at: At, client: IpAddr) -> WholeResponse {
+        self.answer(request, at, Caller::Network(client)).await
     }
 
     /// Answers a request of our own rules, which came over no network.
     pub(crate) async fn handle_ours(&self, request: WholeRequest) -> WholeResponse {
-        self.answer(request, Caller::Ourselves).await
+        self.answer(request, At::default(), Caller::Ourselves).await
     }
 
     /// Tells clients that sessions have ended, as long as the pool is served.
@@ -189,79 +192,82 @@ impl UserPool {
         }
     }
 
-    async fn answer(&self, request: WholeRequest, caller: Caller) -> WholeResponse {
+    async fn answer(&self, request: WholeRequest, at: At, caller: Caller) -> WholeResponse {
+        let (_, ui) = &self.places[at.0];
         let route = match routes::find(request.method(), request.uri().path()) {
             Ok(route) => route,
-            Err(NoRoute::Path) => return self.ui.not_found(request.headers()),
-            Err(NoRoute::Method(allow)) => return self.ui.method_not_allowed(request.headers(), allow),
+            Err(NoRoute::Path) => return ui.not_found(request.headers()),
+            Err(NoRoute::Method(allow)) => return ui.method_not_allowed(request.headers(), allow),
         };
         if matches!(route, Route::Revoke | Route::Introspect | Route::PushedRequest) && !self.provider.is_stored() {
-            return self.ui.not_found(request.headers());
+            return ui.not_found(request.headers());
         }
-        let Some(form) = parameters(&request, route) else { return self.malformed(request.headers(), route) };
+        let Some(form) = parameters(&request, route) else { return Self::malformed(ui, request.headers(), route) };
         let headers = request.headers();
         let answered = match route {
             Route::Preflight => Ok(reply::preflight()),
+            Route::OwnPagePreflight => Ok(ui.own_page_preflight(headers)),
+            Route::OwnPageJson => Ok(ui.own_page_json(&request, caller.address()).await),
+            Route::Proceed => ui.proceed(headers, &form, caller.address()).await,
             Route::Discovery => Ok(self.provider.discovery()),
             Route::Jwks => Ok(self.provider.jwks()),
             Route::Token => Ok(self.provider.token(headers, &form, caller).await),
             Route::Userinfo => self.provider.userinfo(headers, &form).await,
             Route::Revoke => Ok(self.provider.revoke(headers, &form, caller).await),
             Route::PushedRequest => Ok(self.provider.push(headers, &form, caller).await),
-            Route::PostBack => Ok(self.ui.post_back(headers, &form)),
+            Route::PostBack => Ok(ui.post_back(headers, &form)),
             Route::Introspect => Ok(self.provider.introspect(headers, &form, caller).await),
-            Route::Authorize | Route::Logout if let Some(navigation) = self.ui.as_navigation(&request) => {
-                Ok(navigation)
-            }
-            Route::Authorize => self.ui.authorize(headers, &form).await,
-            Route::Logout => self.ui.logout(headers, &form, caller.address()).await,
-            Route::Root => Ok(self.ui.root()),
-            Route::SignInPage => self.ui.home(headers, &form).await,
-            Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
-            Route::StepPage => self.ui.step_page(headers, &form).await,
-            Route::StepForm => self.ui.step_form(headers, &form, caller.address()).await,
-            Route::PasskeyForm => self.ui.sign_in_with_passkey(headers, &form, caller.address()).await,
-            Route::EmailCodePage => Ok(self.ui.email_code_page(headers, &form)),
-            Route::EmailCodeForm => self.ui.email_code(headers, &form, caller.address()).await,
-            Route::EmailCodeAnswerPage => Ok(self.ui.email_code_answer_page(headers, &form)),
-            Route::EmailCodeAnswerForm => self.ui.answer_email_code(headers, &form, caller.address()).await,
-            Route::AddPasskeyPage => Ok(self.ui.add_passkey_page(headers)),
-            Route::PasskeyScript => Ok(self.ui.passkey_script()),
-            Route::ConfirmForm => self.ui.confirm(headers, &form).await,
-            Route::SignUpPage => Ok(self.ui.sign_up_page(headers, &form)),
-            Route::SignUpForm => self.ui.sign_up(headers, &form, caller.address()).await,
-            Route::VerifyPage => Ok(self.ui.verify_page(headers, &form)),
-            Route::VerifyForm => self.ui.verify(headers, &form, caller.address()).await,
-            Route::ResendForm => self.ui.resend(headers, &form, caller.address()).await,
-            Route::ConfirmUserPage => Ok(self.ui.confirm_user_page(headers, &form)),
-            Route::ConfirmUserForm => self.ui.confirm_user(headers, &form, caller.address()).await,
-            Route::ForgotPasswordPage => Ok(self.ui.forgot_password_page(headers, &form)),
-            Route::ForgotPasswordForm => self.ui.forgot_password(headers, &form, caller.address()).await,
-            Route::ResetPasswordPage => Ok(self.ui.reset_password_page(headers, &form)),
-            Route::ResetPasswordForm => self.ui.reset_password(headers, &form, caller.address()).await,
-            Route::NewPasswordPage => Ok(self.ui.new_password_page(headers, &form)),
-            Route::NewPasswordForm => self.ui.new_password(headers, &form, caller.address()).await,
-            Route::AccountPage(section) => self.ui.account_page(headers, &form, section, caller.address()).await,
-            Route::AccountForm(section) => self.ui.account_form(headers, &form, section, caller.address()).await,
-            Route::SignOutForm => self.ui.sign_out(headers, &form, caller.address()).await,
+            Route::Authorize | Route::Logout if let Some(navigation) = ui.as_navigation(&request) => Ok(navigation),
+            Route::Authorize => ui.authorize(headers, &form).await,
+            Route::Logout => ui.logout(headers, &form, caller.address()).await,
+            Route::Stylesheet => Ok(ui.stylesheet(headers, request.uri().path())),
+            Route::Root => Ok(ui.root()),
+            Route::SignInPage => ui.home(headers, &form).await,
+            Route::SignInForm => ui.sign_in(headers, &form, caller.address()).await,
+            Route::StepPage => ui.step_page(headers, &form).await,
+            Route::StepForm => ui.step_form(headers, &form, caller.address()).await,
+            Route::PasskeyForm => ui.sign_in_with_passkey(headers, &form, caller.address()).await,
+            Route::EmailCodePage => Ok(ui.email_code_page(headers, &form)),
+            Route::EmailCodeForm => ui.email_code(headers, &form, caller.address()).await,
+            Route::EmailCodeAnswerPage => Ok(ui.email_code_answer_page(headers, &form)),
+            Route::EmailCodeAnswerForm => ui.answer_email_code(headers, &form, caller.address()).await,
+            Route::AddPasskeyPage => Ok(ui.add_passkey_page(headers)),
+            Route::PasskeyScript => Ok(ui.passkey_script()),
+            Route::ConfirmForm => ui.confirm(headers, &form).await,
+            Route::SignUpPage => Ok(ui.sign_up_page(headers, &form)),
+            Route::SignUpForm => ui.sign_up(headers, &form, caller.address()).await,
+            Route::VerifyPage => Ok(ui.verify_page(headers, &form)),
+            Route::VerifyForm => ui.verify(headers, &form, caller.address()).await,
+            Route::ResendForm => ui.resend(headers, &form, caller.address()).await,
+            Route::ConfirmUserPage => Ok(ui.confirm_user_page(headers, &form)),
+            Route::ConfirmUserForm => ui.confirm_user(headers, &form, caller.address()).await,
+            Route::ForgotPasswordPage => Ok(ui.forgot_password_page(headers, &form)),
+            Route::ForgotPasswordForm => ui.forgot_password(headers, &form, caller.address()).await,
+            Route::ResetPasswordPage => Ok(ui.reset_password_page(headers, &form)),
+            Route::ResetPasswordForm => ui.reset_password(headers, &form, caller.address()).await,
+            Route::NewPasswordPage => Ok(ui.new_password_page(headers, &form)),
+            Route::NewPasswordForm => ui.new_password(headers, &form, caller.address()).await,
+            Route::AccountPage(section) => ui.account_page(headers, &form, section, caller.address()).await,
+            Route::AccountForm(section) => ui.account_form(headers, &form, section, caller.address()).await,
+            Route::SignOutForm => ui.sign_out(headers, &form, caller.address()).await,
         };
         answered.unwrap_or_else(|error| {
             self.failures.report(&error);
             match route {
                 Route::Userinfo => Error::unavailable().answer(),
-                _ => self.ui.unavailable(headers),
+                _ => ui.unavailable(headers),
             }
         })
     }
 }
 
 impl UserPool {
-    fn malformed(&self, headers: &HeaderMap, route: Route) -> WholeResponse {
+    fn malformed(ui: &HostedUi, headers: &HeaderMap, route: Route) -> WholeResponse {
         match route {
             Route::Token | Route::Userinfo | Route::Revoke | Route::Introspect | Route::PushedRequest => {
                 Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()
             }
-            _ => self.ui.page_error(headers, PageError::Malformed),
+            _ => ui.page_error(headers, PageError::Malformed),
         }
     }
 }
@@ -284,7 +290,15 @@ fn relying_party(settings: &Settings) -> Option<Arc<RelyingParty>> {
     let id = settings.mfa.relying_party_id.as_deref().unwrap_or(host);
     let name = settings.title.as_deref().unwrap_or(host);
     // `check` says why it is not usable, so a pool that serves has one.
-    settings.mfa.has_passkeys().then(|| RelyingParty::new(id, &settings.issuer, name).ok().map(Arc::new)).flatten()
+    settings.mfa.has_passkeys().then(|| RelyingParty::new(id, settings.origins(), name).ok().map(Arc::new)).flatten()
+}
+
+#[cfg(test)]
+impl UserPool {
+    /// The pages on the host of the issuer.
+    fn ui(&self) -> &HostedUi {
+        &self.places[0].1
+    }
 }
 
 /// The parameters of the request: from the query for `GET`, from the body for `POST`, never from both.
@@ -294,7 +308,8 @@ fn parameters(request: &WholeRequest, route: Route) -> Option<Form<'_>> {
         let query = request.uri().query().filter(|_| route != Route::Userinfo).unwrap_or_default();
         return Form::parse(query.as_bytes()).ok();
     }
-    if request.body().is_empty() {
+    // The only endpoint that takes JSON.
+    if request.body().is_empty() || request.uri().path() == routes::OWN_PAGE_JSON {
         return Some(Form::default());
     }
     // Attacks D-13: a body without a content type, or with another one, is refused.

@@ -5,6 +5,7 @@ pub(crate) mod account;
 use http::Method;
 
 use account::Section;
+use crate::page::css;
 
 /// Discovery (OpenID Connect Discovery §4).
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -62,6 +63,11 @@ pub(crate) const RESET_PASSWORD: &str = "/confirmforgotPassword";
 /// The page on which a temporary password is changed, and the target of its form.
 pub(crate) const NEW_PASSWORD: &str = "/new-password";
 
+/// Where an own sign-in page sends the password.
+pub(crate) const OWN_PAGE_JSON: &str = "/sign-in/json";
+/// Where the browser goes on from an own sign-in page.
+pub(crate) const PROCEED: &str = "/sign-in/continue";
+
 /// The endpoint or page of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -106,6 +112,12 @@ pub(crate) enum Route {
     NewPasswordForm,
     AccountPage(Section),
     AccountForm(Section),
+    /// The CORS preflight request of an own sign-in page.
+    OwnPagePreflight,
+    OwnPageJson,
+    Proceed,
+    /// A stylesheet of the operator.
+    Stylesheet,
 }
 
 /// Why no route matches a request.
@@ -147,6 +159,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         EMAIL_CODE_ANSWER => either(Route::EmailCodeAnswerPage, reads, "GET, HEAD, POST"),
         ADD_PASSKEY => either(Route::AddPasskeyPage, reads, "GET, HEAD"),
         PASSKEY_SCRIPT => either(Route::PasskeyScript, reads, "GET, HEAD"),
+        OWN_PAGE_JSON if method == Method::OPTIONS => Ok(Route::OwnPagePreflight),
+        OWN_PAGE_JSON => either(Route::OwnPageJson, posts, "POST, OPTIONS"),
+        // Not HEAD: it would use up the ticket.
+        PROCEED => either(Route::Proceed, method == Method::GET, "GET"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
         CONFIRM => either(Route::ConfirmForm, posts, "POST"),
         SIGN_UP if posts => Ok(Route::SignUpForm),
@@ -162,6 +178,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         RESET_PASSWORD => either(Route::ResetPasswordPage, reads, "GET, HEAD, POST"),
         NEW_PASSWORD if posts => Ok(Route::NewPasswordForm),
         NEW_PASSWORD => either(Route::NewPasswordPage, reads, "GET, HEAD, POST"),
+        path if path.starts_with(css::FOLDER) => either(Route::Stylesheet, reads, "GET, HEAD"),
         path => account(method, path),
     }
 }

@@ -43,6 +43,10 @@ pub(crate) enum Purpose {
     Account,
     /// The result of a form, in the address of the page that shows it.
     FormResult,
+    /// The authorization request, for an own sign-in page.
+    LoginHandle,
+    /// Who has typed the password on an own sign-in page.
+    LoginTicket,
     /// Why a form was refused, in the address of the page that says so.
     FormRefusal,
     /// The pool's own single-sign-on cookie.
@@ -101,6 +105,8 @@ impl Seal {
             Purpose::NewPassword => "new-password",
             Purpose::Account => "account",
             Purpose::FormResult => "form-result",
+            Purpose::LoginHandle => "login-handle",
+            Purpose::LoginTicket => "login-ticket",
             Purpose::FormRefusal => "form-refusal",
             Purpose::SingleSignOn => "single-sign-on",
             Purpose::KnownBrowser => "known-browser",

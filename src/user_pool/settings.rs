@@ -11,6 +11,7 @@ use crate::identity::Claims;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 use crate::user_pool::account::settings::Settings as AccountSettings;
+use crate::user_pool::brand;
 use crate::user_pool::client_options::ClientOptions;
 use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::settings::Settings as DirectoryRules;
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) title: Option<String>,
     /// Signs access tokens, and ID tokens of clients that use ES256. `None`: the pool makes its keys itself, and has a store.
     pub(crate) signing_key: Option<SigningKey>,
+    /// What the operator makes of the pages.
+    pub(crate) brand: brand::Settings,
     /// Signs ID tokens of clients that use RS256.
     pub(crate) rs256_signing_key: Option<SigningKey>,
     /// Keys that are published but do not sign.
@@ -69,6 +72,16 @@ impl Settings {
     pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
         let wants_es256 = self.clients.iter().any(|client| client.id_token_algorithm == Algorithm::Es256);
         [Algorithm::Rs256].into_iter().chain(wants_es256.then_some(Algorithm::Es256)).collect()
+    }
+
+    /// The origins that the pool is served on: that of the issuer, then the domains of its own.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Url> {
+        std::iter::once(&self.issuer).chain(&self.brand.domains)
+    }
+
+    /// Where browsers are sent that do not come from one of the pages: to the first domain of the pool's own, if there is one.
+    pub(crate) fn pages_url(&self) -> &Url {
+        self.brand.domains.first().unwrap_or(&self.issuer)
     }
 }
 

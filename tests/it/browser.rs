@@ -119,7 +119,7 @@ fn an_expired_session_is_asked_for_again_and_the_page_is_not_lost() {
 }
 
 /// An application with a service worker, pages that may be kept, a frame and a form.
-fn application() -> Server {
+pub fn application() -> Server {
     Server::start(|request| {
         let path = request.target();
         let worker = |answer: &str| {
@@ -311,11 +311,11 @@ fn a_page_opens_a_websocket_over_the_connection_that_it_came_by() {
     }
 }
 
-const PASSWORD: &str = "a long passphrase";
+pub const PASSWORD: &str = "a long passphrase";
 
 /// Runs one of the scenarios of `tests/node/browser.mjs`; answers what was seen.
 #[track_caller]
-fn run(scenario: &str, settings: &Value) -> Value {
+pub fn run(scenario: &str, settings: &Value) -> Value {
     verdict(&Process::start(process::node("browser.mjs", &[scenario, &settings.to_string()])))
 }
 
@@ -327,7 +327,7 @@ pub fn verdict(chromium: &Process) -> Value {
 }
 
 /// A session of an hour, in front of `target`, with the pool on a host of its own.
-fn with_a_pool(target: &str) -> String {
+pub fn with_a_pool(target: &str) -> String {
     let mut hashing = Process::start(process::vestibule(&["users", "hash"]));
     hashing.say_all(PASSWORD);
     let hash = hashing.next_line().expect("a hash");

@@ -31,6 +31,8 @@ mod authorize;
 /// A proxy in front that ends TLS, and what it may say.
 mod bearer;
 mod behind_a_proxy;
+/// The look of the pages of a pool, and its own domain.
+mod branding;
 /// What a person sees in a real browser.
 mod browser;
 /// What comments and documents name is there.
@@ -93,6 +95,8 @@ mod oauth_clients;
 mod other_sites;
 /// Our cookies, the application's, and caches.
 mod our_cookies;
+/// A sign-in page of the operator's own.
+mod own_login_page;
 /// Passwords of users in a database.
 mod passwords;
 /// `vestibule test`, and `check --request` about users, tokens and headers.

@@ -3,7 +3,7 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose, branding, own-login-page; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -38,6 +38,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { dev } from "./dev.mjs";
 import { secondFactors } from "./second-factors.mjs";
+import { ownPages } from "./own-pages.mjs";
 
 const [, , scenario, settingsText] = process.argv;
 const settings = {
@@ -441,6 +442,7 @@ scenarios["login-without-javascript"] = scenarios.login;
 scenarios.dev = (context) => dev(context, settings, { clickThrough, expect, expectApplication, pictures });
 scenarios["second-factors"] = (context) =>
   secondFactors(context, settings, { signIn, clickThrough, expect, expectApplication, pictures });
+Object.assign(scenarios, ownPages({ settings, expect, expectApplication, expectForm, clickThrough, picture, phonePicture, signIn }));
 
 async function signIn(page, { username = settings.username, password = settings.password } = {}) {
   await expectForm(page);

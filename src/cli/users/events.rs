@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::users::opened;
 use crate::cli::users::output::{pretty, shown, table};
 use crate::cli::users::stored::Of;
-use crate::user_pool::events::event::{Challenge, Event};
+use crate::user_pool::events::event::Event;
 use crate::user_pool::management::json;
 
 /// Shows what users have done: sign-ins, also those that failed, sign-ups, and what concerns passwords and second factors. The newest first.

@@ -18,6 +18,7 @@ mod names;
 mod pages;
 mod password_policy;
 mod pool_clients;
+mod pool_looks;
 mod pool_users;
 mod providers;
 mod rules;

@@ -120,7 +120,8 @@ fn email<'e>(email: Option<&'e str>, at: &Path, context: &mut Context<'_>) -> Re
 fn names(listener: &ListenerConfig, user_pools: &[UserPoolConfig], extra: &[Arc<str>]) -> Vec<Arc<str>> {
     let conditions = listener.rules.iter().flat_map(|rule| &rule.conditions);
     let of_rules = conditions.flat_map(Condition::host_names).map(|name| name.to_ascii_lowercase());
-    let of_pools = user_pools.iter().filter_map(|pool| pool.settings.issuer.domain().map(str::to_owned));
+    let of_pools =
+        user_pools.iter().flat_map(|pool| pool.settings.origins()).filter_map(|url| url.domain().map(str::to_owned));
     let found = of_rules.chain(of_pools).filter(|name| is_possible(name)).map(Arc::from);
     let mut names: Vec<Arc<str>> = Vec::new();
     for name in found.chain(extra.iter().cloned()) {

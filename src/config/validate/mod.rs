@@ -101,15 +101,16 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         };
         target_group::target_group(name, raw, path, keys, context)
     });
+    let pages = pages::pages(raw.pages.as_ref(), &Default::default(), &root.key("pages"), context);
+    let usual_pages = pages.clone().unwrap_or_default();
     let user_pools = context.each(&raw.user_pools, &root.key("user_pools"), |name, raw, path, context| {
         let session = match &session {
             Some(session) => session.settings.as_ref().map_err(|reported| *reported),
             None => Err(needed("session", "there is a user pool", KEY_FILES, context)),
         };
-        user_pool::user_pool(name, raw, path, session, context)
+        user_pool::user_pool(name, raw, path, session, &usual_pages, context)
     });
     let acme = acme::acme(raw, &mut listeners, &user_pools, context);
-    let pages = pages::pages(raw.pages.as_ref(), &root.key("pages"), context);
     let admin = process::admin(&raw.admin, &root.key("admin"), context);
     let access_log = process::access_log(&raw.access_log, &root.key("access_log"), context);
     let alb = process::alb(&raw.access_log, &root.key("access_log"), context);
@@ -118,6 +119,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let shutdown = process::shutdown(&raw.shutdown, &root.key("shutdown"), context);
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
+    user_pool::domains_together(raw, &user_pools, &listeners, context);
     if let Some(Ok(claims)) = &claims {
         user_pool::keys_apart(claims, &user_pools, context);
     }

@@ -1,5 +1,9 @@
 //! `pages`.
 
+mod more;
+
+use std::sync::Arc;
+
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::{Path, Step};
 use crate::config::document::tree::{Node, Value};
@@ -10,7 +14,7 @@ use crate::page::color::{Color, Colors, Role, Scheme};
 use crate::page::logo::{self, Logo};
 use crate::page::placeholder;
 use crate::page::settings::Settings;
-use crate::page::translation::{built_in, english};
+use crate::page::translation::{Translation, english};
 
 /// Maximum length of the title, in bytes.
 const TITLE_LENGTH_MAX: usize = 100;
@@ -19,27 +23,42 @@ const TEXT_LENGTH_MAX: usize = 2000;
 
 /// The texts of pages.
 const BOOK: Book = Book {
-    built_in,
+    english,
     is_key: |key| english().find(key).is_some(),
     wrong,
     example: "sign_in.title: \"Welcome\"",
     command: "vestibule texts",
 };
 
-pub(super) fn pages(raw: Option<&written::Pages>, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
-    let Some(raw) = raw else { return Ok(Settings::default()) };
+/// Validates a section. What it does not set is as in `base`.
+pub(super) fn pages(
+    raw: Option<&written::Pages>,
+    base: &Settings,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Settings, Reported> {
+    let Some(raw) = raw else { return Ok(base.clone()) };
     let title = title(raw.title.as_deref(), &at.key("title"), &mut context.found);
     let mut image = |file: Option<&String>, key| file.map(|file| image(file, &at.key(key), context)).transpose();
     let (logo, logo_dark) = (image(raw.logo.as_ref(), "logo"), image(raw.logo_dark.as_ref(), "logo_dark"));
-    let colors = colors(raw.colors.as_ref(), Scheme::Light, &at.key("colors"), context);
-    let colors_dark = self::colors(raw.colors_dark.as_ref(), Scheme::Dark, &at.key("colors_dark"), context);
-    let translations = texts::translations(&BOOK, &raw.texts, &at.key("texts"), context);
+    let colors = colors(raw.colors.as_ref(), &base.colors, Scheme::Light, &at.key("colors"), context);
+    let colors_dark =
+        self::colors(raw.colors_dark.as_ref(), &base.colors_dark, Scheme::Dark, &at.key("colors_dark"), context);
+    let (links, css) = (more::links(raw, &base.links, at, context), more::css(raw, base, at, context));
+    let translations = translations(raw, &base.translations, &at.key("texts"), context);
+    let (mut logo, mut logo_dark) = (logo?, logo_dark?);
+    if logo.is_none() && logo_dark.is_none() {
+        (logo, logo_dark) = (base.logo.clone(), base.logo_dark.clone());
+    }
     Ok(Settings {
-        title: title?,
-        logo: logo?,
-        logo_dark: logo_dark?,
+        title: title?.or_else(|| base.title.clone()),
+        logo,
+        logo_dark,
         colors: colors?,
         colors_dark: colors_dark?,
+        schemes: more::schemes(raw, base),
+        links: links?,
+        css: css?,
         translations: translations?,
     })
 }
@@ -66,11 +85,12 @@ pub(super) fn image(file: &str, at: &Path, context: &mut Context<'_>) -> Result<
 
 fn colors(
     raw: Option<&written::Colors>,
+    base: &Colors,
     scheme: Scheme,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Colors, Reported> {
-    let mut colors = Colors::default();
+    let mut colors = base.clone();
     let Some(raw) = raw else { return Ok(colors) };
     let mut result = Ok(());
     for role in Role::ALL {
@@ -89,7 +109,8 @@ fn colors(
         }
     }
     result?;
-    contrasts(&colors, scheme, at, &mut context.found);
+    let is_set = |role: Role| of(raw, role).is_some();
+    contrasts(&colors, is_set, scheme, at, &mut context.found);
     Ok(colors)
 }
 
@@ -114,16 +135,20 @@ fn is_null(root: &Node, at: &Path) -> bool {
     for step in at.steps() {
         node = match step {
             Step::Key(key) => node.and_then(|node| node.get(key)),
-            Step::Index(_) => None,
+            Step::Index(index) => node.and_then(|node| match &node.value {
+                Value::Sequence(items) => items.get(*index),
+                // A list of one may be written without brackets.
+                _ => Some(node),
+            }),
         };
     }
     node.is_some_and(|node| node.value == Value::Null)
 }
 
-/// Warns about text that many people cannot read.
-fn contrasts(colors: &Colors, scheme: Scheme, at: &Path, found: &mut Findings) {
+/// Warns about text that many people cannot read, because of a colour that this section sets.
+fn contrasts(colors: &Colors, is_set: impl Fn(Role) -> bool, scheme: Scheme, at: &Path, found: &mut Findings) {
     for (front, back, least) in Role::CONTRASTS {
-        let Some(set) = [front, back].into_iter().find(|role| colors.has(*role)) else { continue };
+        let Some(set) = [front, back].into_iter().find(|role| is_set(*role)) else { continue };
         let contrast = colors.effective(front, scheme).contrast(colors.effective(back, scheme));
         if contrast < least {
             let message = format!(
@@ -135,6 +160,18 @@ fn contrasts(colors: &Colors, scheme: Scheme, at: &Path, found: &mut Findings) {
             warning.hint("make one of the two lighter or darker (WCAG 2.2, 1.4.3)");
         }
     }
+}
+
+fn translations(
+    raw: &written::Pages,
+    base: &Arc<[Translation]>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Arc<[Translation]>, Reported> {
+    if raw.texts.is_empty() {
+        return Ok(Arc::clone(base));
+    }
+    texts::translations(&BOOK, base, &raw.texts, at, context).map(Arc::from)
 }
 
 /// Why a text of a page cannot be in the place of the English one.

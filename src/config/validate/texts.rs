@@ -21,8 +21,8 @@ const MISSING_NAMED_MAX: usize = 10;
 
 /// What texts there are.
 pub(super) struct Book {
-    /// The languages that are compiled in, English first.
-    pub(super) built_in: fn() -> &'static [Translation],
+    /// The texts that are compiled in, in English.
+    pub(super) english: fn() -> &'static Translation,
     /// Whether a file may have this key. Every key of the English texts is one.
     pub(super) is_key: fn(&str) -> bool,
     /// Why a text cannot be that of a key.
@@ -35,18 +35,19 @@ pub(super) struct Book {
 
 impl Book {
     fn english(&self) -> &'static Translation {
-        &(self.built_in)()[0]
+        (self.english)()
     }
 }
 
-/// The languages that are compiled in, with what the files of `raw` change, and others.
+/// The languages of `base`, with what the files of `raw` change, and others.
 pub(super) fn translations(
     book: &Book,
+    base: &[Translation],
     raw: &BTreeMap<String, String>,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Vec<Translation>, Reported> {
-    let mut translations = (book.built_in)().to_vec();
+    let mut translations = base.to_vec();
     let mut result = Ok(());
     for (tag, file) in raw {
         let at = at.key(tag);

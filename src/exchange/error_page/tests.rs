@@ -250,6 +250,11 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `account.form_expired` | 403 | The page of the account was open for more than 15 minutes |
 | `account.wrong_password` | 403 | To change the password, another one than the current one was typed |
 | `account.other_name` | 400 | To delete the account, something else than its name was typed |
+| `login_page.origin` | 403 | The sign-in page of the operator is on no origin of `login_page.origins` |
+| `login_page.malformed` | 400 | The request of such a page is not the JSON that is expected |
+| `login_page.handle_foreign` | 403 | The handle that such a page sends is not ours, or was made for another browser |
+| `login_page.handle_expired` | 403 | The handle is older than 15 minutes |
+| `login_page.handle_used` | 403 | Somebody has signed in with the handle |
 | `confirm.form_expired` | 403 | The page that asks whether a program may act as the user was open for more than 15 minutes |
 | `sign_out.form_expired` | 403 | The page that asks whether to sign out was open for more than 15 minutes |
 | `sign_up.domain` | 400 | The e-mail address is of no domain of `sign_up.allowed_domains` |

@@ -33,7 +33,7 @@ fn a_theme_changes_colours_title_and_texts() {
     english.set("redirecting.title", "Hold on & <wait>");
     let title = Some("Example & <Sons>".to_owned());
     let theme =
-        Settings { title, colors: light, colors_dark: dark, translations: vec![english], ..Settings::default() };
+        Settings { title, colors: light, colors_dark: dark, translations: [english].into(), ..Settings::default() };
     let (page, policy) = shown(theme);
     assert_style_is_allowed(&page, &policy);
     // The accent of the light scheme is not that of the dark one.

@@ -109,13 +109,22 @@ impl Registration {
 }
 
 impl RelyingParty {
-    /// `id` is the host of `origin`, or a domain above. `name` is shown by authenticators.
+    /// `id` is the host of every one of `origins`, or a domain above. `name` is shown by authenticators.
     ///
     /// # Errors
     ///
-    /// [`Unusable`] if it is neither, or if the host is an IP address.
-    pub(crate) fn new(id: &str, origin: &Url, name: &str) -> Result<Self, Unusable> {
-        let builder = WebauthnBuilder::new(id, origin).map_err(|_| Unusable)?.rp_name(name);
+    /// [`Unusable`] if it is neither for one of them, if a host is an IP address, or if there are no origins.
+    pub(crate) fn new<'o>(id: &str, origins: impl IntoIterator<Item = &'o Url>, name: &str) -> Result<Self, Unusable> {
+        // The library looks at the host of the first origin only.
+        let mut builder = None;
+        for origin in origins {
+            let alone = WebauthnBuilder::new(id, origin).map_err(|_| Unusable)?;
+            builder = Some(match builder {
+                None => alone,
+                Some(builder) => WebauthnBuilder::append_allowed_origin(builder, origin),
+            });
+        }
+        let builder = builder.ok_or(Unusable)?.rp_name(name);
         Ok(Self { webauthn: builder.build().map_err(|_| Unusable)?, id: id.to_owned() })
     }
 

@@ -68,7 +68,7 @@ impl HostedUi {
         (flow, carried): (&Flow<Asking>, &str),
         status: StatusCode,
     ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
+        let view = self.view(headers, flow.request.as_ref());
         let lead = if flow.step.is_required { Text::RecoveryRequired } else { ask.lead };
         let label = Label::Text(service.name_label());
         let page = FormPage {

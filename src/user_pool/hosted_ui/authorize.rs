@@ -24,7 +24,8 @@ impl HostedUi {
         Ok(match self.provider.authorize(form, session).await? {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
             Ok(Decision::NeedsSignIn { request, login_hint }) => {
-                self.ask(headers, Some(&request), login_hint.as_deref())
+                let to_own_page = self.to_own_page(headers, &request, login_hint.as_deref());
+                to_own_page.unwrap_or_else(|| self.ask(headers, Some(&request), login_hint.as_deref()))
             }
             Ok(Decision::NeedsConfirmation(request)) => self.ask_to_confirm(headers, *request, visitor.as_ref()),
             Err(error) => self.page_error(headers, error),

@@ -43,7 +43,7 @@ impl HostedUi {
         let Some((session, user)) = visitor else { return self.ask(headers, Some(&request), None) };
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let application = self.provider.program_name(&request);
-        let (form_action, view) = (request.form_action(), self.view(headers, request.ui_locales.as_deref()));
+        let (form_action, view) = (request.form_action(), self.view(headers, Some(&request)));
         let asked = request.data_scopes();
         let scopes: Vec<Text> = asked.iter().filter_map(|scope| text_of_scope(scope)).collect();
         let of_others = asked.iter().filter(|scope| text_of_scope(scope).is_none()).copied();

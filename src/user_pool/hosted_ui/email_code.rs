@@ -70,7 +70,7 @@ impl HostedUi {
             Ok(asked) => asked,
             Err(answer) => return Ok(*answer),
         };
-        let language = self.view(headers, flow.ui_locales()).language().to_owned();
+        let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let subject = service.begin_sign_in(&username, language, self.clock.now()).await?;
         let next = Flow::new(flow.request, Answering { username: flow.step.username, subject: Whose(subject) });
         Ok(self
@@ -96,7 +96,7 @@ impl HostedUi {
         carried: &str,
         status: StatusCode,
     ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
+        let view = self.view(headers, flow.request.as_ref());
         let request = flow.request.as_ref();
         let page = FormPage {
             view,

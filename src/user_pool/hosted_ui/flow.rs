@@ -114,11 +114,6 @@ impl<T: Serialize + DeserializeOwned> Flow<T> {
     pub(super) fn alert(&self) -> Option<Sentence> {
         self.alert.clone().map(Sentence::verbatim)
     }
-
-    /// The languages that the relying party asks for.
-    pub(super) fn ui_locales(&self) -> Option<&str> {
-        self.request.as_ref().and_then(|request| request.ui_locales.as_deref())
-    }
 }
 
 impl HostedUi {
@@ -190,8 +185,7 @@ impl HostedUi {
         notice: Notice,
         show: impl FnOnce(&Flow<T>, &str, StatusCode) -> WholeResponse,
     ) -> WholeResponse {
-        let locales = flow.request.as_ref().and_then(|request| request.ui_locales.as_deref());
-        flow.alert = Some(self.view(headers, locales).plain(&notice.sentence));
+        flow.alert = Some(self.view(headers, flow.request.as_ref()).plain(&notice.sentence));
         let response = self.flow_on(headers, place, &flow, |flow, carried, _| show(flow, carried, notice.status));
         let mut response = refusal::because(notice.code, response);
         if let Some(wait) = notice.wait {

@@ -68,7 +68,7 @@ impl HostedUi {
         carried: &str,
         status: StatusCode,
     ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
+        let view = self.view(headers, flow.request.as_ref());
         let mut fields: Vec<_> = flow.step.missing.iter().map(|(name, value)| attribute_field(name, value)).collect();
         fields.push(Field::required("password", Label::Text(Text::NewPasswordLabel), Input::NewPassword, ""));
         let page = FormPage {

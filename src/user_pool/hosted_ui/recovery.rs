@@ -87,7 +87,7 @@ impl HostedUi {
             Ok(asked) => asked,
             Err(answer) => return Ok(*answer),
         };
-        let language = self.view(headers, flow.ui_locales()).language().to_owned();
+        let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
         let subject = service.begin_recovery(&username, language, (&visit, self.clock.now())).await?;
         let step = Resetting { username: flow.step.username, subject: Whose(subject), is_done: false };
@@ -114,7 +114,7 @@ impl HostedUi {
         carried: &str,
         status: StatusCode,
     ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
+        let view = self.view(headers, flow.request.as_ref());
         let back = self.back(flow.request.as_ref());
         if flow.step.is_done {
             let page = NoticePage { view, title: Text::RecoveryDone, text: Text::RecoverySignIn, link: back };

@@ -88,6 +88,7 @@ pub(crate) fn because(code: &'static str, mut response: WholeResponse) -> WholeR
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user_pool::hosted_ui::own_page::Refused as OwnPage;
     use crate::user_pool::oauth::error::TOKEN_NOT_ENOUGH;
 
     #[test]
@@ -118,9 +119,15 @@ mod tests {
             Notice::TooManyPasskeys,
         ]
         .map(Notice::code);
-        for code in
-            [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD, UNAVAILABLE, HELD, NO_SECOND_FACTOR, TOKEN_NOT_ENOUGH]]
-                .concat()
+        let own_pages = OwnPage::ALL.map(OwnPage::code);
+        for code in [
+            &pages[..],
+            &forms,
+            &sign_ins,
+            &own_pages,
+            &[NOT_FOUND, METHOD, UNAVAILABLE, HELD, NO_SECOND_FACTOR, TOKEN_NOT_ENOUGH],
+        ]
+        .concat()
         {
             assert!(list.contains(&format!("\n| `{code}` | ")), "{code}");
         }

@@ -93,7 +93,7 @@ impl HostedUi {
         filled: &Filled<'_>,
     ) -> WholeResponse {
         let application = request.map(|request| self.provider.client_name(request));
-        let view = self.view(headers, request.and_then(|request| request.ui_locales.as_deref()));
+        let view = self.view(headers, request);
         let links: Vec<_> = [self.email_code_link(request), self.recovery_link(request), self.sign_up_link(request)]
             .into_iter()
             .flatten()

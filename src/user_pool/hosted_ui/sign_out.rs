@@ -48,7 +48,7 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let session = self.session(headers).await?;
-        let view = self.view(headers, form.one("ui_locales").ok().flatten());
+        let view = self.view_of_pool(headers, form.one("ui_locales").ok().flatten());
         let logout = match self.provider.logout(form, session.as_ref()) {
             Ok(logout) => logout,
             Err(error) => return Ok(self.page_error(headers, error)),

@@ -69,7 +69,7 @@ impl HostedUi {
         carried: &str,
         status: StatusCode,
     ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
+        let view = self.view(headers, flow.request.as_ref());
         let (rules, typed) = (&service.rules, &flow.step);
         let mut fields = Vec::new();
         if rules.usernames == Usernames::Chosen {
@@ -129,7 +129,7 @@ impl HostedUi {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
         }
         let username = typed.pop().map(|(_, username)| username).unwrap_or_default();
-        let language = self.view(headers, flow.ui_locales()).language().to_owned();
+        let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
         let form = sign_up::Form { username, attributes: typed, password, language, visit };
         match service.sign_up(form, self.clock.now()).await {

@@ -150,7 +150,7 @@ impl HostedUi {
     fn show(&self, headers: &HeaderMap, status: StatusCode, page: &Page) -> WholeResponse {
         let browser = self.browser(headers).unwrap_or_default();
         let carried = Secret::new(state::carry(&self.seal, Purpose::Step, page, browser, self.clock.now()));
-        let view = self.view(headers, page.request.as_ref().and_then(|request| request.ui_locales.as_deref()));
+        let view = self.view(headers, page.request.as_ref());
         let script = self.script_url();
         let frame = Frame { view, carried: carried.expose(), status, page, script: &script };
         match &page.kind {

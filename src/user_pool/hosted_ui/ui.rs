@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::page::Pages;
 use crate::user_pool::account::Account;
+use crate::user_pool::brand::{Brand, Used};
 use crate::user_pool::events::log::EventLog;
+use crate::user_pool::failures::Failures;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::provider::Provider;
@@ -14,13 +16,17 @@ use crate::user_pool::self_service::SelfService;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::Sessions;
 
-/// The pages.
-#[derive(Debug)]
+/// The pages, on one of the hosts of the pool.
+#[derive(Clone, Debug)]
 pub(crate) struct HostedUi {
     /// The heading of the sign-in page. `None` for the one in the language of the visitor.
     pub(crate) title: Option<String>,
-    pub(crate) pages: Arc<Pages>,
-    pub(crate) cookies: Cookies,
+    pub(crate) brand: Arc<Brand>,
+    /// What own sign-in pages have used.
+    pub(crate) used: Arc<Used>,
+    pub(crate) failures: Arc<Failures>,
+    pub(crate) cookies: Arc<Cookies>,
+    /// The origin of the host. Links of pages and of messages begin with it.
     pub(crate) origin: Arc<str>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) sign_in: Arc<SignIn>,

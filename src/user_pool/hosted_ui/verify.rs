@@ -79,7 +79,7 @@ impl HostedUi {
         carried: &str,
         status: StatusCode,
     ) -> WholeResponse {
-        let view = self.view(headers, flow.ui_locales());
+        let view = self.view(headers, flow.request.as_ref());
         let lead = match (flow.step.address, flow.step.was_resent) {
             (None, _) => Text::VerifyByAdministrator,
             (Some(Address::Email), false) => Text::VerifyEmail,
@@ -161,7 +161,7 @@ impl HostedUi {
         if let Err(wait) = service.limits.admit(Operation::Resend, &subject, client, self.clock.now()) {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
         }
-        let language = self.view(headers, flow.ui_locales()).language().to_owned();
+        let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
         service.resend(subject, address, language, (&visit, self.clock.now())).await?;
         flow.step.was_resent = true;

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use crate::database;
 use crate::message::cookie;
 use crate::message::form::Form;
-use crate::page::View;
+use crate::page::{Pages, View};
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::event::Visit;
 use crate::user_pool::hosted_ui::csrf;
@@ -35,11 +35,22 @@ impl HostedUi {
         csrf::browser(headers, &self.cookies.form)
     }
 
-    /// The pages in the first known language of `ui_locales`, else in the language that the browser asks for.
-    pub(super) fn view(&self, headers: &HeaderMap, ui_locales: Option<&str>) -> View<'_> {
-        match ui_locales.and_then(|locales| self.pages.asked_for(locales)) {
-            Some(language) => self.pages.view(language),
-            None => self.pages.view_for(headers),
+    /// The pages as users see them who sign in to the client of the request, or without a request the pages of the pool. Every page that knows the
+    /// request passes it, so that its user sees one look and one language from the first page to the last.
+    pub(super) fn view(&self, headers: &HeaderMap, request: Option<&AuthorizationRequest>) -> View<'_> {
+        let locales = request.and_then(|request| request.ui_locales.as_deref());
+        Self::view_in(self.brand.looks.of(request.map(|request| &*request.client_id)), headers, locales)
+    }
+
+    /// The pages of the pool in the first known language of `ui_locales`, else in the language that the browser asks for.
+    pub(super) fn view_of_pool(&self, headers: &HeaderMap, ui_locales: Option<&str>) -> View<'_> {
+        Self::view_in(self.brand.looks.of(None), headers, ui_locales)
+    }
+
+    fn view_in<'p>(pages: &'p Pages, headers: &HeaderMap, ui_locales: Option<&str>) -> View<'p> {
+        match ui_locales.and_then(|locales| pages.asked_for(locales)) {
+            Some(language) => pages.view(language),
+            None => pages.view_for(headers),
         }
     }
 

@@ -26,14 +26,15 @@ impl Provider {
 
     fn metadata(&self) -> Value {
         let issuer = &self.issuer;
+        let page_at = |path: &str| format!("{}{path}", self.pages_url);
         let algorithms: Vec<&str> = issuer.keys().algorithms().map(Algorithm::name).collect();
         let mut metadata = json!({
             "issuer": issuer.url(),
-            "authorization_endpoint": issuer.at(routes::AUTHORIZE),
+            "authorization_endpoint": page_at(routes::AUTHORIZE),
             "token_endpoint": issuer.at(routes::TOKEN),
             "userinfo_endpoint": issuer.at(routes::USERINFO),
             "jwks_uri": issuer.at(routes::JWKS),
-            "end_session_endpoint": issuer.at(routes::LOGOUT),
+            "end_session_endpoint": page_at(routes::LOGOUT),
             "scopes_supported": SCOPES,
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "form_post"],

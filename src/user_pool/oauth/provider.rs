@@ -32,6 +32,7 @@ const APPLICATIONS_MAX: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(super) issuer: Issuer,
+    pub(super) pages_url: Arc<str>,
     pub(super) grants: Grants,
     /// Only with a database.
     pub(super) pushed: Option<PushedRequests>,
@@ -57,6 +58,8 @@ pub(crate) struct Provider {
 pub(crate) struct Parts {
     /// The issuer.
     pub(crate) url: Arc<str>,
+    /// The origin of the pages that browsers are sent to.
+    pub(crate) pages_url: Arc<str>,
     pub(crate) seal: Seal,
     pub(crate) keys: Keys,
     pub(crate) grants: Grants,
@@ -73,7 +76,20 @@ pub(crate) struct Parts {
 impl Provider {
     /// Creates the provider.
     pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
-        let Parts { url, seal, keys, grants, stored, directory, sessions, sign_in, failures, clock, metrics } = parts;
+        let Parts {
+            url,
+            pages_url,
+            seal,
+            keys,
+            grants,
+            stored,
+            directory,
+            sessions,
+            sign_in,
+            failures,
+            clock,
+            metrics,
+        } = parts;
         let pushed = stored.as_ref().map(PushedRequests::new);
         let logouts = stored.map(|stored| (stored.database, LogoutRows::new(stored.records.pool)));
         let form = if directory.is_stored() { Form::Cognito } else { Form::Sealed };
@@ -81,6 +97,7 @@ impl Provider {
         let PoolMemory { silent, secrets, logged, .. } = memory.clone();
         Self {
             issuer,
+            pages_url,
             grants,
             pushed,
             logouts,
@@ -158,6 +175,19 @@ impl Provider {
     ///
     /// If the database fails.
     pub(crate) async fn user(&self, session: &Session) -> Result<Option<Arc<User>>, database::Error> {
-        self.directory.user(&session.subject, &session.fingerprint).await
+        self.user_with(&session.subject, &session.fingerprint).await
+    }
+
+    /// The user with this `sub`, if the user is enabled and has the same password as then.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn user_with(
+        &self,
+        subject: &str,
+        fingerprint: &str,
+    ) -> Result<Option<Arc<User>>, database::Error> {
+        self.directory.user(subject, fingerprint).await
     }
 }

@@ -16,7 +16,10 @@ mod managed_factors;
 mod mfa;
 mod oauth_endpoints;
 mod own_factors;
+mod looks;
+mod own_page;
 mod passkeys;
+mod places;
 mod pushed;
 mod races;
 mod resources;
@@ -90,6 +93,7 @@ fn settings() -> Settings {
         name: "demo".into(),
         issuer: url(ISSUER),
         title: None,
+        brand: crate::user_pool::brand::Settings::default(),
         signing_key: Some(key()),
         rs256_signing_key: None,
         other_keys: vec![],
@@ -199,6 +203,7 @@ impl Fixture {
             fixture: self,
             cookies: BTreeMap::new(),
             address: "192.0.2.1".parse().expect("an address"),
+            at: At::ISSUER,
             headers: vec![],
         }
     }
@@ -210,7 +215,7 @@ impl Fixture {
             request = request.header(*name, value);
         }
         let request = request.body(Bytes::from(body.to_owned())).expect("a request");
-        Answer(self.pool.handle(request, "192.0.2.9".parse().expect("an address")).await)
+        Answer(self.pool.handle(request, At::ISSUER, "192.0.2.9".parse().expect("an address")).await)
     }
 
     /// A token request of the relying party in this process.
@@ -260,6 +265,8 @@ struct Browser<'w> {
     fixture: &'w Fixture,
     cookies: BTreeMap<String, String>,
     address: IpAddr,
+    /// The host of the pool that it is at.
+    at: At,
     /// Sent with the next request.
     headers: Vec<(&'static str, &'static str)>,
 }
@@ -267,7 +274,8 @@ struct Browser<'w> {
 impl Browser<'_> {
     async fn send(&mut self, method: Method, path: &str, body: String) -> Answer {
         let mut request = http::Request::builder().method(&method).uri(path);
-        if method == Method::POST {
+        let has_type = self.headers.iter().any(|(name, _)| *name == "content-type");
+        if method == Method::POST && !has_type {
             request = request.header("content-type", FORM);
         }
         for (name, value) in std::mem::take(&mut self.headers) {
@@ -277,7 +285,7 @@ impl Browser<'_> {
             request = request.header("cookie", format!("{name}={value}"));
         }
         let request = request.body(Bytes::from(body)).expect("a request");
-        let answer = Answer(self.fixture.pool.handle(request, self.address).await);
+        let answer = Answer(self.fixture.pool.handle(request, self.at, self.address).await);
         for cookie in answer.0.headers().get_all(header::SET_COOKIE) {
             let text = cookie.to_str().expect("ASCII");
             assert!(text.contains("; HttpOnly; SameSite=Lax; Secure; Path=/; "), "{text}");
@@ -418,16 +426,16 @@ fn payload(token: &Value) -> Value {
 #[test]
 fn a_pool_answers_for_its_own_authority_only() {
     let pool = Fixture::new().pool;
-    assert!(pool.answers(true, "login.example"));
-    assert!(pool.answers(true, "LOGIN.example:443"));
+    assert!(pool.place(true, "login.example").is_some());
+    assert!(pool.place(true, "LOGIN.example:443").is_some());
     for foreign in ["login.example:8443", "example", "app.example.com", "login.example.", "", "login.example:443:443"] {
-        assert!(!pool.answers(true, foreign), "{foreign}");
+        assert!(pool.place(true, foreign).is_none(), "{foreign}");
     }
-    assert!(!pool.answers(false, "login.example"));
+    assert!(pool.place(false, "login.example").is_none());
     let with_port = Settings { issuer: url("https://localhost:9443"), ..settings() };
     let pool = Fixture::with(with_port, START).pool;
-    assert!(pool.answers(true, "localhost:9443"));
-    assert!(!pool.answers(true, "localhost"));
+    assert!(pool.place(true, "localhost:9443").is_some());
+    assert!(pool.place(true, "localhost").is_none());
 }
 
 #[test]
@@ -494,5 +502,5 @@ fn handling_can_run_on_any_thread() {
     fn is_send<T: Send>(_: &T) {}
     let fixture = Fixture::new();
     let request = http::Request::get("/").body(Bytes::new()).expect("a request");
-    is_send(&fixture.pool.handle(request, "192.0.2.1".parse().expect("an address")));
+    is_send(&fixture.pool.handle(request, At::ISSUER, "192.0.2.1".parse().expect("an address")));
 }

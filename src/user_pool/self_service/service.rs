@@ -43,7 +43,7 @@ pub(crate) struct SelfService {
     pub(crate) vault: Vault,
     /// The sign-in log.
     pub(crate) events: EventLog,
-    /// The issuer, for links in messages.
+    /// The host of the pages, for links in messages.
     pub(crate) origin: Arc<str>,
 }
 
@@ -86,9 +86,14 @@ impl SelfService {
             limits,
             events: events.clone(),
             vault: pool.store.as_ref()?.vault.clone(),
-            origin: pool.issuer.origin().ascii_serialization().into(),
+            origin: pool.pages_url().origin().ascii_serialization().into(),
             stored,
         })
+    }
+
+    /// The same, with links to another host of the pool.
+    pub(crate) fn at(self, origin: Arc<str>) -> Self {
+        Self { origin, ..self }
     }
 
     /// Tells the sign-in log what became of a code. `None`: of nobody.

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod directory;
+pub(crate) mod login_page;
 pub(crate) mod messages;
 pub(crate) mod mfa;
 pub(crate) mod password_policy;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::raw::pages::Pages;
+use crate::config::raw::user_pool::login_page::LoginPage;
 use crate::config::raw::user_pool::password_policy::PasswordPolicy;
 use crate::config::raw::user_pool::retention::Retention;
 use crate::config::raw::value::{List, Period, SecretText};
@@ -25,9 +28,17 @@ pub(crate) struct UserPool {
     /// The address of the pool: `https://login.example.com`, without a path and without a trailing slash. No
     /// application may use this host. Every listener passes requests for this host to the pool.
     pub(crate) issuer: String,
+    /// Domains of your own that the pool is served on as well: `[auth.example.com]`, with the scheme and the port of `issuer`. A certificate of a
+    /// listener must cover each. Browsers are sent to the pages on the first one. Tokens keep the issuer. No application may use such a domain.
+    #[serde(default)]
+    pub(crate) custom_domains: List<String>,
+    /// A page of your own on which users type user name and password, in place of ours. Also for the rules that name the pool.
+    pub(crate) login_page: Option<LoginPage>,
     /// Title of the sign-in page. Without it, `Sign in` in the language of the visitor. Also what users read on the page on which they choose
     /// one of the `providers` of an action; there, without it, the name.
     pub(crate) title: Option<String>,
+    /// The look and the texts of the pages of this pool. Without it, as in `pages` of the file.
+    pub(crate) pages: Option<Pages>,
     /// Image for the page on which users choose, as in `identity_providers`.
     pub(crate) logo_file: Option<String>,
     /// Domains of e-mail addresses whose users sign in at this pool, as in `identity_providers`.
@@ -195,6 +206,10 @@ pub(crate) struct Client {
     /// An address of the client that gets a logout token when a session ends in which it took part (OpenID Connect Back-Channel Logout). `https`, or
     /// `http` for a loopback address. Needs a `store` in the pool.
     pub(crate) backchannel_logout_uri: Option<String>,
+    /// The look and the texts of the pages of the pool while users sign in to this client. Without it, as in `pages` of the pool.
+    pub(crate) pages: Option<Pages>,
+    /// A page of your own on which users who sign in to this client type user name and password. Without it, `login_page` of the pool.
+    pub(crate) login_page: Option<LoginPage>,
 }
 
 /// How a client gets tokens (RFC 6749 §1.3, §1.5).

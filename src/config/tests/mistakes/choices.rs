@@ -116,7 +116,7 @@ fn logos() {
         "choice-logo-kind",
         "providers: [corp, partner]",
         other,
-        &["secret`: the logo is neither an SVG nor a PNG file"],
+        &["secret`: the logo is no SVG, PNG, JPEG or WebP file"],
     );
 }
 

@@ -57,6 +57,16 @@ fn the_domain_of_passkeys() {
     assert!(found.contains("error: passkeys need a host name, not an IP address"), "{found}");
     let found = said("login.example.com", &["mfa: {}", "passkeys: { relying_party_id: example.com }"]);
     assert!(!found.contains("passkeys"), "{found}");
+    // On every host of the pool.
+    let domains = "custom_domains: [auth.example.com, login.example.de]";
+    let found = said("login.example.com", &["mfa: {}", "passkeys: { relying_party_id: example.com }", domains]);
+    assert!(
+        found.contains("error: passkeys belong to `example.com`, and are worth nothing on `login.example.de`"),
+        "{found}"
+    );
+    assert!(!found.contains("worth nothing on `auth.example.com`"), "{found}");
+    let found = said("login.example.com", &["mfa: { factors: [totp] }", domains]);
+    assert!(!found.contains("passkeys"), "{found}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The texts of messages.
 const BOOK: Book = Book {
-    built_in: words::built_in,
+    english: || &words::built_in()[0],
     is_key: words::is_key,
     wrong: words::wrong,
     example: "verification.subject: \"Your code\"",
@@ -43,7 +43,8 @@ pub(super) fn messages(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> 
     let sms = raw.sms.as_ref().map(|raw| sms(raw, &at.key("sms"), context)).transpose();
     let empty = written::Messages::default();
     let raw = raw.messages.as_ref().unwrap_or(&empty);
-    let translations = texts::translations(&BOOK, &raw.texts, &at.key("messages").key("texts"), context);
+    let translations =
+        texts::translations(&BOOK, words::built_in(), &raw.texts, &at.key("messages").key("texts"), context);
     Ok(Settings {
         mail: mail?.map(|mail| MailBy::Smtp(Box::new(mail))),
         sms: sms?,

@@ -85,8 +85,8 @@ fn relying_party(raw: &UserPool, settings: &Settings, at: &Path, context: &mut C
     let Some(issuer) = Url::parse(&raw.issuer).ok().filter(|_| settings.has_passkeys()) else { return Ok(()) };
     let host = issuer.host_str().unwrap_or_default();
     let id = settings.relying_party_id.as_deref().unwrap_or(host);
-    if RelyingParty::new(id, &issuer, host).is_ok() {
-        return Ok(());
+    if RelyingParty::new(id, [&issuer], host).is_ok() {
+        return elsewhere(raw, id, &issuer, at, context);
     }
     match settings.relying_party_id {
         Some(_) => {
@@ -98,6 +98,22 @@ fn relying_party(raw: &UserPool, settings: &Settings, at: &Path, context: &mut C
             problem.hint("use a name, or take passkeys out of `mfa.factors` and `sign_in.first_factors`").fail()
         }
     }
+}
+
+/// Checks that passkeys are good on every host of the pool. Somebody who has to use one could not sign in elsewhere.
+fn elsewhere(raw: &UserPool, id: &str, issuer: &Url, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
+    let mut result = Ok(());
+    for (index, domain) in raw.custom_domains.iter() {
+        let mut url = issuer.clone();
+        // A domain that is not a host name was told.
+        let is_good = url.set_host(Some(domain)).is_err() || RelyingParty::new(id, [&url], id).is_ok();
+        if !is_good {
+            let message = format!("passkeys belong to `{id}`, and are worth nothing on `{domain}`");
+            let problem = context.found.problem(&at.key("custom_domains").index(index), message);
+            result = problem.hint("set `passkeys.relying_party_id` to a domain above all hosts of the pool").fail();
+        }
+    }
+    result
 }
 
 /// An address that gets the codes of a second factor is not used to replace the password (pool §6.3). Checks that an address is left for it.

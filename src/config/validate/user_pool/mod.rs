@@ -1,14 +1,19 @@
 //! `user_pools`.
 
 mod account;
+mod brand;
 mod client_options;
 mod directory;
+mod domains;
+mod login_page;
 mod messages;
 mod mfa;
 mod password_policy;
 mod retention;
 mod self_service;
 mod signing_keys;
+
+pub(super) use domains::together as domains_together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +39,7 @@ use crate::crypto::octets;
 use crate::database::Vault;
 use crate::identity::Claims;
 use crate::jose::signing_key::Algorithm;
+use crate::page;
 use crate::secret::Secret;
 use crate::session;
 use crate::user_pool::credential::hasher::costs;
@@ -55,6 +61,7 @@ pub(super) fn user_pool(
     raw: &UserPool,
     at: &Path,
     session: Result<&session::settings::Settings, Reported>,
+    usual_pages: &page::settings::Settings,
     context: &mut Context<'_>,
 ) -> Result<UserPoolConfig, Reported> {
     let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
@@ -70,6 +77,7 @@ pub(super) fn user_pool(
     let directory = directory::directory(raw, users.as_deref().unwrap_or_default(), at, context);
     let self_service = self_service::self_service(raw, at, context);
     let account = account::account(raw, directory.as_deref().ok(), at, context);
+    let brand = brand::brand(raw, issuer.as_ref().ok(), usual_pages, at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
     let policy_at = at.key("password_policy");
     let password_policy =
@@ -90,6 +98,7 @@ pub(super) fn user_pool(
         name: Arc::from(name),
         issuer: issuer?,
         title: raw.title.clone(),
+        brand: brand?,
         signing_key: signing.signing_key?,
         rs256_signing_key: signing.rs256_signing_key?,
         other_keys: signing.other_keys?,

@@ -118,7 +118,7 @@ impl Device {
 }
 
 fn party() -> RelyingParty {
-    RelyingParty::new("login.example", &Url::parse(ORIGIN).expect("a URL"), "Example").expect("usable")
+    RelyingParty::new("login.example", [&Url::parse(ORIGIN).expect("a URL")], "Example").expect("usable")
 }
 
 /// A registration that `change` has spoiled.
@@ -270,11 +270,29 @@ fn the_options_are_those_of_the_specification() {
 
 #[test]
 fn only_the_host_of_the_issuer_or_a_domain_above_is_a_relying_party() {
-    let new = |id, origin| RelyingParty::new(id, &Url::parse(origin).expect("a URL"), "x").map(drop);
+    let new = |id, origin| RelyingParty::new(id, [&Url::parse(origin).expect("a URL")], "x").map(drop);
     assert_eq!(new("login.example.com", "https://login.example.com"), Ok(()));
     assert_eq!(new("example.com", "https://login.example.com:8443"), Ok(()));
     assert_eq!(new("localhost", "https://localhost:8443"), Ok(()));
     assert_eq!(new("other.example.com", "https://login.example.com"), Err(Unusable));
     assert_eq!(new("gin.example.com", "https://login.example.com"), Err(Unusable));
     assert_eq!(new("127.0.0.1", "https://127.0.0.1"), Err(Unusable));
+    let urls = ["https://login.example.com", "https://auth.example.com", "https://login.example.de"];
+    let urls = urls.map(|url| Url::parse(url).expect("a URL"));
+    assert!(RelyingParty::new("example.com", &urls[..2], "x").is_ok());
+    assert_eq!(RelyingParty::new("example.com", &urls, "x").map(drop), Err(Unusable));
+    assert_eq!(RelyingParty::new("example.com", [], "x").map(drop), Err(Unusable));
+}
+
+#[test]
+fn a_passkey_is_good_on_every_host_of_the_pool_and_nowhere_else() {
+    let urls = [ORIGIN, "https://auth.login.example"].map(|url| Url::parse(url).expect("a URL"));
+    let party = RelyingParty::new("login.example", &urls, "Example").expect("usable");
+    for (origin, is_ours) in [(ORIGIN, true), ("https://auth.login.example", true), ("https://x.login.example", false)]
+    {
+        let mut device = Device::new();
+        device.origin = origin;
+        let begun = party.register("sub-of-ada", "ada", &[]).expect("begun");
+        assert_eq!(party.registered(&device.create(begun.options()), &begun).is_ok(), is_ours, "{origin}");
+    }
 }

@@ -81,8 +81,7 @@ impl HostedUi {
         ways: Ways,
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
-        let locales = page.request.as_ref().and_then(|request| request.ui_locales.as_deref());
-        let language = self.view(headers, locales).language();
+        let language = self.view(headers, page.request.as_ref()).language();
         let Some(sent) = self.sign_in.send_code(&page.under_way, factor, language, client).await? else {
             let again = self.again_location(page.request.as_ref());
             return Ok(self.refused(headers, page::Refused::Expired, again));

@@ -172,7 +172,7 @@ async fn wrong_client_secrets_are_limited_and_the_right_client_is_not_locked_out
             .header("content-type", FORM)
             .body(Bytes::from("grant_type=zzz"))
             .expect("a request");
-        Answer(fixture.pool.handle(request, from.parse().expect("an address")).await)
+        Answer(fixture.pool.handle(request, At::ISSUER, from.parse().expect("an address")).await)
     };
     let right = "s3cr%2Fet%2B1";
     for _ in 0..10 {

@@ -147,7 +147,7 @@ async fn silent_sign_ins_and_token_requests_of_both_configurations_are_counted_t
 async fn d_22_passwords_of_both_configurations_are_hashed_within_one_limit() {
     let before = Fixture::new();
     let after = before.reloaded(|settings| settings.hashing_max = 1);
-    let held = before.pool.ui.sign_in.block_hashing().await;
+    let held = before.pool.ui().sign_in.block_hashing().await;
     after.browser().sign_in("alice", "correct horse").await;
     let metrics = after.registry.render();
     assert!(metrics.contains(r#"outcome="busy"} 1"#), "{metrics}");

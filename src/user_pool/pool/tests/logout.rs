@@ -147,7 +147,7 @@ async fn one_users_sign_outs_do_not_bring_anothers_session_back() {
     let directory = Directory::new(fixture.settings.users.clone(), vec![], None);
     let bob = UserName::parse("bob").expect("a name");
     let bob = directory.user_named(&bob).await.expect("no database").expect("bob");
-    let sessions = &fixture.pool.ui.sessions;
+    let sessions = &fixture.pool.ui().sessions;
     let (mut first, seen) = (None, Seen { address: String::new(), agent: String::new() });
     for _ in 0..101_500 {
         fixture.clock.advance(Duration::from_millis(1));

@@ -1,5 +1,6 @@
 //! Sign-up, recovery and the first password of one's own: what they have in common is here.
 
+mod hosts;
 mod recovery;
 mod sign_up;
 
@@ -37,18 +38,28 @@ impl Open {
     }
 
     pub(super) async fn with(rules: directory::settings::Settings, self_service: SelfService) -> Self {
+        Self::changed(rules, self_service, |_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(super) async fn changed(
+        rules: directory::settings::Settings,
+        self_service: SelfService,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let folder = temporary_directory("pool-self-service");
         let database = Database::open(&folder.join("pool.db"), MIGRATIONS, Others::Nobody, START);
         let database = Arc::new(database.expect("a database"));
         let vault = Vault::new([aead::Key::new(&Secret::new([9; 32]))].into());
         let stored = StoredUsers { database: Arc::clone(&database), records: Records { pool: "demo".into() } };
         let rules = Arc::new(rules);
-        let settings = Settings {
+        let mut settings = Settings {
             store: Some(Store { sqlite: folder.join("pool.db"), vault: vault.clone() }),
             directory: Arc::clone(&rules),
             self_service: Arc::new(self_service),
             ..settings()
         };
+        change(&mut settings);
         let (clock, hand) = Clock::manual(START);
         let fixture = Fixture::of_store(settings, (PoolMemory::default(), clock), hand, Some(stored.clone()));
         let users = Management::new(stored).with_rules(rules);

@@ -419,7 +419,7 @@ async fn an_office_behind_one_address_signs_in_at_the_same_moment() {
 #[tokio::test(start_paused = true)]
 async fn d_22_a_sign_in_that_waits_too_long_is_told_so_and_not_counted() {
     let fixture = Fixture::new();
-    let held = fixture.pool.ui.sign_in.block_hashing().await;
+    let held = fixture.pool.ui().sign_in.block_hashing().await;
     for _ in 0..6 {
         let answer = fixture.browser().sign_in("alice", "correct horse").await;
         answer.assert_page(StatusCode::TOO_MANY_REQUESTS, "Sign in");

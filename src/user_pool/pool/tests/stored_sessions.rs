@@ -166,7 +166,7 @@ async fn a_session_that_has_ended_meanwhile_is_not_continued() {
     let stored = Stored::new().await;
     let without_store = Fixture::new();
     for (fixture, username) in [(&stored.fixture, "grace"), (&without_store, "alice")] {
-        let (sessions, now) = (&fixture.pool.ui.sessions, fixture.clock.now());
+        let (sessions, now) = (&fixture.pool.ui().sessions, fixture.clock.now());
         let name = UserName::parse(username).expect("a name");
         let user = fixture.pool.directory.user_named(&name).await.expect("read").expect("there");
         let begin = async |former: Option<&Session>| {
