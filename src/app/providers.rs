@@ -83,7 +83,9 @@ impl Providers {
             let (name, stored) = (Arc::clone(&pool.settings.name), stored.transpose()?);
             pool_work.extend(work(&pool.settings, stored.as_ref(), process)?);
             consoles.extend(stored.clone().map(|stored| console::Pool::new(stored, Arc::clone(&pool.settings.directory))));
-            user_pools.insert(name, embedded(pool, stored, paths, pages, process)?);
+            let others = pool.settings.providers.iter().filter_map(|provider| oidc.get(&provider.name));
+            let others: Vec<_> = others.map(|provider: &Provider| Arc::clone(&provider.client)).collect();
+            user_pools.insert(name, embedded(pool, (stored, &others), paths, pages, process)?);
         }
         Ok(Self { oidc, user_pools, pool_work, consoles })
     }
@@ -212,7 +214,7 @@ fn issuer(settings: &PoolSettings) -> &str {
 
 fn embedded(
     pool: UserPoolConfig,
-    stored: Option<StoredUsers>,
+    (stored, others): (Option<StoredUsers>, &[Arc<oidc::RelyingParty>]),
     paths: &Paths,
     pages: &Arc<Pages>,
     process: &Process,
@@ -234,7 +236,7 @@ fn embedded(
     process.sessions.endings.enter(issuer, &memory.endings);
     let reader = stored.as_ref().map(|stored| reader(stored, issuer, &memory.endings, process)).transpose()?;
     let pages = Arc::clone(pages);
-    let pool = UserPool::new(settings, pages, &memory, stored, keys, clock.clone(), registry);
+    let pool = UserPool::new(settings, pages, &memory, (stored, others), keys, clock.clone(), registry);
     let pool = Arc::new(pool.with_reader(reader));
     if is_stored {
         tell_clients(&pool, &clients_told, process)?;

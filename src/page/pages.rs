@@ -127,9 +127,38 @@ pub(crate) struct SignIn<'a> {
     pub(crate) links: &'a [Link],
     /// Where passkeys sign in without a password.
     pub(crate) passkey: Option<PasskeyForm<'a>>,
+    /// The other providers at which the user may sign in.
+    pub(crate) providers: Option<Providers<'a>>,
+    /// Whether the page asks for the name only: a domain may choose a provider.
+    pub(crate) is_name_only: bool,
+}
+
+/// The other providers on the sign-in page.
+#[derive(Debug)]
+pub(crate) struct Providers<'a> {
+    /// The path that their form is sent to.
+    pub(crate) action: &'a str,
+    /// Names, titles and logos. Not empty.
+    pub(crate) buttons: Vec<ProviderButton<'a>>,
+}
+
+/// The button of a provider.
+#[derive(Debug)]
+pub(crate) struct ProviderButton<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) logo: Option<&'a Logo>,
 }
 
 impl SignIn<'_> {
+    fn submit(&self) -> Text {
+        if self.is_name_only { Text::LinkContinue } else { Text::SignInSubmit }
+    }
+
+    fn with_provider(&self, title: &str) -> Vec<Part> {
+        self.view.parts(&Sentence::from(Text::SignInWith).named("provider", title))
+    }
+
     fn heading(&self) -> &str {
         self.title.unwrap_or_else(|| self.view.text(Text::SignInTitle))
     }

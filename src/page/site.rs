@@ -57,6 +57,15 @@ impl Style {
     }
 }
 
+/// What few pages have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extras<'a> {
+    /// Logos other than that of the theme.
+    pub(crate) has_logos: bool,
+    /// The address of the one script that the page may load.
+    pub(crate) script: Option<&'a str>,
+}
+
 /// The pages for one visitor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'p> {
@@ -202,6 +211,18 @@ impl<'p> View<'p> {
         frames: Frames,
     ) -> WholeResponse {
         let policy = self.policy(form_action, frames, true, None);
+        self.respond_by(policy, status, page, frames)
+    }
+
+    /// The same, for a page with more than that.
+    pub(crate) fn respond_with(
+        self,
+        status: StatusCode,
+        page: &impl Template,
+        (form_action, frames): (&str, Frames),
+        extras: Extras<'_>,
+    ) -> WholeResponse {
+        let policy = self.policy(form_action, frames, extras.has_logos, extras.script);
         self.respond_by(policy, status, page, frames)
     }
 

@@ -134,6 +134,8 @@ texts! {
     SignInUserName => "sign_in.user_name",
     SignInPassword => "sign_in.password",
     SignInSubmit => "sign_in.submit",
+    SignInOr => "sign_in.or",
+    SignInWith => "sign_in.with",
     SignInIncomplete => "sign_in.incomplete",
     SignInWrongPassword => "sign_in.wrong_password",
     SignInTooManyAttempts => "sign_in.too_many_attempts",

@@ -20,6 +20,8 @@ use crate::user_pool::signin::sso::EndedSessions;
 
 /// Limit on sign-ins of one user at one client without a password. A browser that opens many tabs causes dozens.
 const SILENT_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
+/// Limit on answers of other providers that lead to nothing, per network. Each makes us call the provider.
+const PROVIDER_ATTEMPTS: Limit = Limit { burst: 60, interval: Duration::from_secs(1) };
 /// Maximum number of buckets.
 const BUCKETS_MAX: usize = 100_000;
 
@@ -48,6 +50,8 @@ pub(crate) struct PoolMemory {
     pub(super) declared: Arc<Declared>,
     /// Sign-ins without a password.
     pub(super) silent: Arc<Mutex<Buckets>>,
+    /// Answers of other providers that led to nothing, by the networks of the browsers that brought them.
+    pub(super) provider_attempts: Arc<Mutex<Buckets>>,
     /// Wrong client secrets, and addresses of clients.
     pub(super) secrets: Arc<SecretLimits>,
     /// Failed sign-ins, and addresses of users.
@@ -74,6 +78,7 @@ impl Default for PoolMemory {
             events: Arc::default(),
             declared: Arc::default(),
             silent: Arc::new(Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX))),
+            provider_attempts: Arc::new(Mutex::new(Buckets::new(PROVIDER_ATTEMPTS, BUCKETS_MAX))),
             secrets: Arc::new(SecretLimits::new()),
             risk: Arc::new(Risk::new()),
             used: Arc::default(),

@@ -10,6 +10,7 @@ use crate::backchannel::call::Backchannel;
 use crate::clock::{Clock, Timestamp};
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
+use crate::oidc;
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::account::Account;
@@ -20,6 +21,7 @@ use crate::user_pool::endings::reader::EndingReader;
 use crate::user_pool::events::log::EventLog;
 use crate::user_pool::factors::Factors;
 use crate::user_pool::failures::Failures;
+use crate::user_pool::federation::Federation;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::memory::PoolMemory;
@@ -60,12 +62,12 @@ pub(crate) struct UserPool {
 
 impl UserPool {
     /// Creates a pool. `memory` is that of the pool with this name and this issuer, from all configurations of this process. `stored` are the
-    /// users of its database, if it has one. `keys` sign its tokens.
+    /// users of its database, if it has one, with the clients of the other providers at which its users sign in. `keys` sign its tokens.
     pub(crate) fn new(
         settings: Settings,
         pages: Arc<Pages>,
         memory: &PoolMemory,
-        stored: Option<StoredUsers>,
+        (stored, clients): (Option<StoredUsers>, &[Arc<oidc::RelyingParty>]),
         keys: Keys,
         clock: Clock,
         registry: &Registry,
@@ -75,6 +77,7 @@ impl UserPool {
         let origin = Arc::clone(&places[0].origin);
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
+        let federation = Arc::new(Federation::new(&settings, clients, stored.as_ref(), &clock, registry));
         let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
         let ended = (Arc::clone(&memory.ended), Arc::clone(&memory.endings));
         let lifetimes = (settings.sso_lifetime, longest_token);
@@ -112,6 +115,7 @@ impl UserPool {
             keys,
             grants,
             stored,
+            federation: Arc::clone(&federation),
             clock: clock.clone(),
             metrics: metrics.clone(),
         };
@@ -127,6 +131,8 @@ impl UserPool {
             sign_in,
             service,
             account,
+            federation,
+            provider_attempts: Arc::clone(&memory.provider_attempts),
             sessions,
             seal,
             clock,
@@ -249,6 +255,9 @@ impl UserPool {
             Route::NewPasswordForm => ui.new_password(headers, &form, caller.address()).await,
             Route::AccountPage(section) => ui.account_page(headers, &form, section, caller.address()).await,
             Route::AccountForm(section) => ui.account_form(headers, &form, section, caller.address()).await,
+            Route::ProviderForm => Ok(ui.provider_form(headers, &form).await),
+            Route::ProviderPage => Ok(ui.provider_page(headers, &form)),
+            Route::ProviderAnswer => ui.provider_answer(headers, &form, request.uri().path(), caller.address()).await,
             Route::SignOutForm => ui.sign_out(headers, &form, caller.address()).await,
         };
         answered.unwrap_or_else(|error| {

@@ -68,6 +68,11 @@ pub(crate) const OWN_PAGE_JSON: &str = "/sign-in/json";
 /// Where the browser goes on from an own sign-in page.
 pub(crate) const PROCEED: &str = "/sign-in/continue";
 
+/// The target of the forms that lead to another provider, and the page that says why one could not.
+pub(crate) const SIGN_IN_PROVIDER: &str = "/sign-in/provider";
+/// Where other providers send browsers back to. Each provider may have an address of its own below it.
+pub(crate) const PROVIDER_ANSWER: &str = "/oauth2/idpresponse";
+
 /// The endpoint or page of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -118,6 +123,9 @@ pub(crate) enum Route {
     Proceed,
     /// A stylesheet of the operator.
     Stylesheet,
+    ProviderForm,
+    ProviderPage,
+    ProviderAnswer,
 }
 
 /// Why no route matches a request.
@@ -179,6 +187,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         NEW_PASSWORD if posts => Ok(Route::NewPasswordForm),
         NEW_PASSWORD => either(Route::NewPasswordPage, reads, "GET, HEAD, POST"),
         path if path.starts_with(css::FOLDER) => either(Route::Stylesheet, reads, "GET, HEAD"),
+        SIGN_IN_PROVIDER if posts => Ok(Route::ProviderForm),
+        SIGN_IN_PROVIDER => either(Route::ProviderPage, reads, "GET, HEAD, POST"),
+        // Not HEAD: it would redeem a code and not sign in.
+        _ if is_provider_answer(path) => either(Route::ProviderAnswer, method == Method::GET, "GET"),
         path => account(method, path),
     }
 }
@@ -198,4 +210,9 @@ fn canonical(path: &str) -> &str {
         "/.well-known/jwks.json" => JWKS,
         path => path,
     }
+}
+
+/// The provider of the sign-in knows its address. All others are refused there.
+fn is_provider_answer(path: &str) -> bool {
+    path.strip_prefix(PROVIDER_ANSWER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

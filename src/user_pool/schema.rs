@@ -11,4 +11,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("schema/0005-oauth.sql") },
     Migration { sql: include_str!("schema/0006-events.sql") },
     Migration { sql: include_str!("schema/0007-factors-and-codes.sql") },
+    Migration { sql: include_str!("schema/0008-providers.sql") },
 ];
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,12 @@ pub(crate) enum Purpose {
     LoginTicket,
     /// Why a form was refused, in the address of the page that says so.
     FormRefusal,
+    /// The name that was typed before the password, in the address of the page that asks for the password.
+    NamedSignIn,
+    /// The cookie of a sign-in at another provider.
+    ProviderSignIn,
+    /// Why a sign-in at another provider could not begin, in the address of the page that says so.
+    ProviderRefusal,
     /// The pool's own single-sign-on cookie.
     SingleSignOn,
     /// The cookie of a known browser.
@@ -108,6 +114,9 @@ impl Seal {
             Purpose::LoginHandle => "login-handle",
             Purpose::LoginTicket => "login-ticket",
             Purpose::FormRefusal => "form-refusal",
+            Purpose::NamedSignIn => "named-sign-in",
+            Purpose::ProviderSignIn => "provider-sign-in",
+            Purpose::ProviderRefusal => "provider-refusal",
             Purpose::SingleSignOn => "single-sign-on",
             Purpose::KnownBrowser => "known-browser",
             Purpose::Code => "code",

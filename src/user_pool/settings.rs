@@ -17,6 +17,7 @@ use crate::user_pool::credential::policy::PasswordPolicy;
 use crate::user_pool::directory::settings::Settings as DirectoryRules;
 use crate::user_pool::events::settings::EventSettings;
 use crate::user_pool::factors;
+use crate::user_pool::federation::settings::ProviderSettings;
 use crate::user_pool::messages;
 use crate::user_pool::self_service::settings::Settings as SelfServiceSettings;
 
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) password_policy: PasswordPolicy,
     /// How messages are sent to users.
     pub(crate) messages: messages::settings::Settings,
+    /// Other providers at which users of the pool sign in. Empty without a `store`.
+    pub(crate) providers: Vec<ProviderSettings>,
     pub(crate) clients: Vec<ClientSettings>,
     /// Second factors.
     pub(crate) mfa: factors::settings::Settings,

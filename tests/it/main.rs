@@ -58,6 +58,8 @@ mod endings;
 mod error_pages;
 /// `check --request` and serving, asked about the same requests.
 mod explained;
+/// Users who sign in to a pool at another provider.
+mod federated;
 /// Answers of our own.
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.

@@ -129,6 +129,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("user_pool", "page", "the pages to sign in on"),
     ("user_pool", "identity", "a user's claims are an identity's claims"),
     ("user_pool", "drain", "messages are sent and old rows deleted until the process stops"),
+    ("user_pool", "oidc", "users who sign in at another provider: the pool is its relying party"),
     ("user_pool", "database", "users that are added while the process runs"),
     ("app", "database", "a database stays open from one configuration to the next"),
     ("cli", "database", "`users` works on the database of a pool, beside the process that serves"),
@@ -140,10 +141,14 @@ const ADDED: &[(&str, &str, &str)] = &[
 const USER_POOL: &[(&str, &str)] = &[
     // Pages show whose session it is.
     // Pages show which second factors there are, and the seed of one that is set up.
-    ("hosted_ui", "account credential directory factors messages oauth self_service signin verification"),
+    (
+        "hosted_ui",
+        "account credential directory factors federation messages oauth self_service signin verification",
+    ),
     // What users see and change of themselves.
     ("account", "credential directory factors messages signin verification"),
-    ("oauth", "directory signin"),
+    ("oauth", "directory federation signin"),
+    ("federation", "directory"),
     // A second factor may be a code that is sent.
     ("signin", "credential directory factors messages risk verification"),
     // What may be removed depends on what else the user has: a password, a verified address.

@@ -3,7 +3,7 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose, branding, own-login-page; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose, branding, own-login-page, federated; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -11,7 +11,8 @@
 //   url                 the application's address, behind the proxy
 //   username, password  a user of the provider
 //   other               for `two-pools`: url, username and password of the other
-//   email, choice       for `choose`: an address whose domain chooses a provider, and the title of the other, which has the user
+//   email, choice       for `choose`: an address whose domain chooses a provider, and the title of the other, which has the user; for
+//                       `federated`: the same, and the button of the provider
 //   email               for `sign-up`: the address that signs up; the codes that it gets come in on standard input
 //   now                 for `second-factors`: the time of the proxy, in seconds; `other` is a second user
 //   signed_in           text that the application shows to a signed-in user; "Signed in as"
@@ -340,6 +341,47 @@ const scenarios = {
     return { before, focused, alert, by_email: byEmail, by_click: byClick, after };
   },
 
+  // A user of another pool, without scripts: sent there by the domain of an e-mail address, and by the button.
+  async federated(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    const buttons = await page.locator(".choice").allInnerTexts();
+    await picture(page, "provider-desktop.png");
+    await phonePicture(page, "provider-phone.png", 375);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await picture(page, "provider-dark.png");
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.locator(".choice").focus();
+    await picture(page, "provider-focus.png");
+
+    await page.locator(USERNAME).fill("eve@nowhere.test");
+    await clickThrough(page, page.locator(SUBMIT).first());
+    await expectForm(page);
+    const asked = await page.locator(USERNAME).inputValue();
+    await phonePicture(page, "provider-password-phone.png", 375);
+
+    await page.goto(settings.url);
+    await page.locator(USERNAME).fill(settings.email);
+    await clickThrough(page, page.locator(SUBMIT).first());
+    await expectForm(page);
+    const byEmail = new URL(page.url()).host;
+    const hint = await page.locator(USERNAME).inputValue();
+    await page.goBack();
+    const back = new URL(page.url()).origin;
+
+    await page.goto(settings.url);
+    await clickThrough(page, page.getByRole("button", { name: settings.choice }));
+    await expectForm(page);
+    const byButton = new URL(page.url()).host;
+    await signIn(page);
+    await expectApplication(page);
+    expect(samePlace(page.url(), settings.url), `landed on ${page.url()} instead of ${settings.url}`);
+    await page.goto("https://login.test/oauth2/idpresponse/corp?code=x&state=y");
+    const refused = await page.locator("h1").innerText();
+    await picture(page, "provider-refused.png");
+    return { buttons, asked_for_password: asked, by_email: byEmail, hint, back, by_button: byButton, refused };
+  },
+
   // A frame and a form of a session that has ended.
   async "frame-and-form"(context) {
     const page = await context.newPage();
@@ -589,7 +631,7 @@ async function main() {
   try {
     context = await browser.newContext({
       ignoreHTTPSErrors: !settings.trust,
-      javaScriptEnabled: !["login-without-javascript", "choose", "sign-up"].includes(scenario),
+      javaScriptEnabled: !["login-without-javascript", "choose", "sign-up", "federated"].includes(scenario),
       viewport: { width: settings.width, height: settings.height },
       serviceWorkers: scenario === "service-worker" ? "allow" : "block",
       bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows

@@ -12,13 +12,14 @@ use crate::oidc::settings::{DEFAULT_INTROSPECTION_CACHE, DEFAULT_TIMEOUT, DEFAUL
 pub(crate) struct IdentityProvider {
     /// The issuer, exactly as in the metadata of the provider: `https://login.example.com`.
     pub(crate) issuer: String,
-    /// What users read on the page on which they choose one of the `providers` of an action. Without it, the name.
+    /// What users read on the page on which they choose one of the `providers` of an action, and on the button of a user pool. Without it,
+    /// the name.
     pub(crate) title: Option<String>,
     /// Image for that page: an SVG or PNG file of at most 32 KiB. Each page contains it.
     pub(crate) logo_file: Option<String>,
     /// Domains of e-mail addresses whose users sign in there: `[example.com]`. That page then asks for an e-mail address, too: its domain
     /// chooses the provider, which gets the address as `login_hint`. A hint only: it lets nobody in, and refuses nobody. List each
-    /// sub-domain.
+    /// sub-domain. The sign-in page of a user pool with this provider does the same with the name that a user types.
     #[serde(default)]
     pub(crate) email_domains: List<String>,
     /// The client ID that the provider issued for this deployment.

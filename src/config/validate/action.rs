@@ -381,7 +381,7 @@ fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Resu
     Ok(origins?.into())
 }
 
-fn scope(scope: &str, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
+pub(super) fn scope(scope: &str, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
     if let Some(bad) = scope.split(' ').find(|one| !value::is_scope(one)) {
         let problem = context.found.problem(at, format!("`{bad}` is not a scope"));
         return problem.hint("separate scopes by one space").fail();

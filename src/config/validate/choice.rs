@@ -124,9 +124,19 @@ fn several(
         return context.found.problem(at, "the list is empty").hint("name at least one provider").fail();
     }
     let places: Vec<Path> = names.iter().map(|(index, _)| at.index(index)).collect();
+    apart(&choices, &places, at, context).map(|()| choices)
+}
+
+/// Checks that users can tell providers apart that one page offers, that a domain chooses one of them, and that the page is not too large.
+pub(super) fn apart(
+    choices: &[ProviderChoice],
+    places: &[Path],
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<(), Reported> {
     let mut sound = Ok(());
     for (index, choice) in choices.iter().enumerate() {
-        let before = || choices[..index].iter().zip(&places);
+        let before = || choices[..index].iter().zip(places);
         if let Some((_, first)) = before().find(|(other, _)| other.kind == choice.kind) {
             let message = format!("`{}` is listed twice", choice.kind.name());
             let problem = context.found.problem(&places[index], message).label(first, "first listed here");
@@ -150,7 +160,7 @@ fn several(
             format!("the logos of these providers are {bytes} bytes of a page; at most {LOGOS_BYTES_MAX} are possible");
         return context.found.problem(at, message).hint("use smaller files for `logo_file`").fail();
     }
-    sound.map(|()| choices)
+    sound
 }
 
 /// An entry of `providers`: a provider, or a user pool.

@@ -108,7 +108,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
             Some(session) => session.settings.as_ref().map_err(|reported| *reported),
             None => Err(needed("session", "there is a user pool", KEY_FILES, context)),
         };
-        user_pool::user_pool(name, raw, path, session, &usual_pages, context)
+        user_pool::user_pool(name, raw, path, session, (&usual_pages, &logins.shown), context)
     });
     let acme = acme::acme(raw, &mut listeners, &user_pools, context);
     let admin = process::admin(&raw.admin, &root.key("admin"), context);
@@ -271,11 +271,10 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
     for (name, provider) in &raw.identity_providers {
         oidc::placeholder(name, provider, context);
     }
-    for name in
-        raw.identity_providers.keys().filter(|name| !signs_in(listeners, name) && !takes_tokens(listeners, name))
-    {
-        context
-            .found
-            .warning(&Path::default().key("identity_providers").key(name), "this provider is not used by any rule");
+    let is_used_by_a_pool = |name: &str| raw.user_pools.values().any(|pool| pool.identity_providers.contains_key(name));
+    let names = raw.identity_providers.keys().filter(|name| !is_used_by_a_pool(name));
+    for name in names.filter(|name| !signs_in(listeners, name) && !takes_tokens(listeners, name)) {
+        let at = Path::default().key("identity_providers").key(name);
+        context.found.warning(&at, "this provider is not used by any rule or user pool");
     }
 }

@@ -269,6 +269,17 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `code.expired` | 400 | There is no code any more: it has expired, was replaced or was used |
 | `verify.address_taken` | 409 | Another user has confirmed the same address before |
 | `new_password.changed` | 409 | The temporary password was changed or replaced while the page was open |
+| `provider.foreign` | 403 | A provider has sent a browser back with the answer to a sign-in that this browser has not begun, or not at this address: it is of another browser, the cookie is missing, or somebody has made the address up |
+| `provider.expired` | 403 | The browser came back from a provider after more than 5 minutes, or the settings of the provider have changed meanwhile |
+| `provider.used` | 403 | The sign-in at the provider has been used before, or the provider does not accept the code |
+| `provider.request_too_long` | 400 | `state` and `nonce` of the application are too long to be kept in a cookie during a sign-in at a provider |
+| `provider.too_many_attempts` | 429 | Too many answers of providers from this address have led to nothing |
+| `provider.denied` | 403 | The user has cancelled at the provider, or the provider does not let the user in (`access_denied`) |
+| `provider.error` | 502 | The provider has answered with another error, or refuses the credentials of the pool; the log says which |
+| `provider.unavailable` | 503 | The provider does not answer; the log says why. Other sign-ins go on |
+| `provider.answer_invalid` | 502 | What the provider says of the user cannot be believed: a wrong signature, issuer, audience, nonce or `iss`; the log says which |
+| `provider.user_disabled` | 403 | An administrator has disabled the user |
+| `provider.attribute_missing` | 403 | The provider does not say what `attributes.required` of the pool demands |
 | `pool.not_found` | 404 | The path is unknown |
 | `pool.unavailable` | 503 | The database of the pool (`store`) fails; the log says why |
 | `pool.method_not_allowed` | 405 | The path does not support this method |

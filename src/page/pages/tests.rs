@@ -74,6 +74,8 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
         alert: None,
         links: &[],
         passkey: None,
+        providers: None,
+        is_name_only: false,
     };
     add("sign_in", view.respond(StatusCode::OK, &sign_in, own, Frames::Nobody));
     let alert = Sentence::from(Text::SignInTooManyAttempts).words("wait", Sentence::duration(30));

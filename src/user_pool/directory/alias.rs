@@ -87,6 +87,11 @@ impl Settings {
         })
     }
 
+    /// Whether a user name looks like what another user may sign in with one day: an alias, or an address that is the name of a user.
+    pub(crate) fn looks_like_address(&self, name: &UserName) -> bool {
+        self.alias_like(name).is_some() || (self.usernames == Usernames::Email && is_email(name.as_str()))
+    }
+
     /// The aliases that these attributes give and those of before did not, in canonical form.
     pub(crate) fn new_aliases(&self, before: &Attributes, now: &Attributes) -> Vec<(Alias, UserName)> {
         let own = Alias::ALL.into_iter().filter(|alias| self.aliases.contains(alias));
@@ -138,7 +143,10 @@ impl Settings {
     ) -> Result<Option<Alias>, Error> {
         for (alias, name) in self.new_aliases(before, attributes) {
             let looks_like_another = self.looks_like_another(alias, &name, attributes).is_some();
-            if looks_like_another || self.conflict(on, records, (&name, Some(alias)), subject)?.is_some() {
+            if looks_like_another
+                || self.is_reserved(&name)
+                || self.conflict(on, records, (&name, Some(alias)), subject)?.is_some()
+            {
                 return Ok(Some(alias));
             }
         }
@@ -234,7 +242,10 @@ impl Records {
     ) -> Result<(), Error> {
         let sql = "DELETE FROM aliases WHERE pool = ?1 AND sub = ?2 AND kind <> ?3";
         on.execute(sql, &[Value::from(&*self.pool), subject.into(), SIGN_IN.into()])?;
-        let sql = "INSERT INTO aliases (pool, kind, value_key, sub) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        // Who signs in at another provider has no name to sign in with here, and keeps nobody from having it.
+        let sql = "INSERT INTO aliases (pool, kind, value_key, sub) SELECT ?1, ?2, ?3, ?4 WHERE EXISTS \
+                   (SELECT 1 FROM users WHERE pool = ?1 AND sub = ?4 AND status <> 'EXTERNAL_PROVIDER') \
+                   ON CONFLICT DO NOTHING";
         for alias in Alias::ALL {
             if let Some(key) = alias.key(attributes) {
                 on.execute(sql, &[Value::from(&*self.pool), alias.as_str().into(), (&key).into(), subject.into()])?;

@@ -20,7 +20,7 @@ pub(crate) struct Group {
 
 impl Records {
     /// The groups of a user, the strongest first.
-    pub(super) fn groups_of(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Vec<String>, Error> {
+    pub(crate) fn groups_of(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Vec<String>, Error> {
         let sql = "SELECT g.name FROM members m JOIN user_groups g ON g.pool = m.pool AND g.name = m.group_name \
                    WHERE m.pool = ?1 AND m.sub = ?2 ORDER BY g.precedence IS NULL, g.precedence, g.name";
         let rows = on.query(sql, &[Value::from(&*self.pool), subject.into()])?;

@@ -34,6 +34,19 @@ pub(crate) struct Record {
     pub(crate) modified_at: Timestamp,
     /// The strongest first.
     pub(crate) groups: Vec<String>,
+    /// Whom the user is at other providers. The first is the oldest.
+    pub(crate) identities: Vec<ExternalIdentity>,
+}
+
+/// Whom a user is at another provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExternalIdentity {
+    /// The name of the provider in the configuration of the pool.
+    pub(crate) provider: String,
+    pub(crate) issuer: String,
+    /// `sub` there.
+    pub(crate) subject: String,
+    pub(crate) linked_at: Timestamp,
 }
 
 impl Record {
@@ -86,9 +99,15 @@ impl Records {
     fn read(&self, on: &mut Transaction<'_>, mut row: Row) -> Result<Record, Error> {
         let subject = row.text(0)?;
         let groups = self.groups_of(on, &subject)?;
+        let status: Status = row.text(2)?.parse()?;
+        // Nobody else has any, and most users are somebody else.
+        let identities = match status {
+            Status::ExternalProvider => self.identities_of(on, &subject)?,
+            _ => Vec::new(),
+        };
         Ok(Record {
             username: row.text(1)?,
-            status: row.text(2)?.parse()?,
+            status,
             is_enabled: row.boolean(3)?,
             attributes: Attributes::from_json(&row.text(4)?).ok_or(Error::Malformed("JSON object of attributes"))?,
             password_hash: row.optional_text(5)?.map(Secret::new),
@@ -98,8 +117,24 @@ impl Records {
             password_set_at: row.optional_timestamp(9)?,
             temporary_until: row.optional_timestamp(10)?,
             groups,
+            identities,
             subject,
         })
+    }
+
+    fn identities_of(&self, on: &mut Transaction<'_>, subject: &str) -> Result<Vec<ExternalIdentity>, Error> {
+        let sql = "SELECT provider, issuer, subject, created_at FROM provider_links WHERE pool = ?1 AND sub = ?2 \
+                   ORDER BY created_at, provider";
+        let rows = on.query(sql, &[Value::from(&*self.pool), subject.into()])?;
+        let read = |mut row: Row| {
+            Ok(ExternalIdentity {
+                provider: row.text(0)?,
+                issuer: row.text(1)?,
+                subject: row.text(2)?,
+                linked_at: row.timestamp(3)?,
+            })
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// What the hashes of other systems cost that users have: different ones, at most `limit`. Reads as many rows of an index, however many users have

@@ -16,12 +16,24 @@ pub(crate) struct Settings {
     pub(crate) usernames: Usernames,
     /// Nobody else gets what they are called.
     pub(crate) declared: Declared,
+    /// What names begin with that only users of another provider get ([`reserved_prefix`](Self::reserved_prefix)).
+    pub(crate) reserved: Vec<String>,
 }
 
 /// The users of the configuration: their names in canonical form, with their `sub`.
 pub(crate) type Declared = BTreeMap<String, String>;
 
 impl Settings {
+    /// What the names of users of a provider begin with, in canonical form.
+    pub(crate) fn reserved_prefix(provider: &str) -> Option<String> {
+        Some(UserName::parse(&format!("{provider}_"))?.as_str().to_owned())
+    }
+
+    /// Whether a name is for a user of another provider. Nobody else gets it, or a stranger could have it first.
+    pub(crate) fn is_reserved(&self, name: &UserName) -> bool {
+        self.reserved.iter().any(|prefix| name.as_str().starts_with(prefix.as_str()))
+    }
+
     /// The `sub` of the user of the configuration who has this name or this `sub`.
     pub(crate) fn declared_subject(&self, who: &str) -> Option<&str> {
         let named = UserName::parse(who).and_then(|name| self.declared.get(name.as_str()));

@@ -8,7 +8,7 @@ use crate::crypto::octets;
 use crate::identity::Claims;
 use crate::secret::Secret;
 use crate::user_pool::directory::name::UserName;
-use crate::user_pool::directory::record::Record;
+use crate::user_pool::directory::record::{ExternalIdentity, Record};
 use crate::user_pool::directory::status::Status;
 use crate::user_pool::settings::UserSettings;
 
@@ -27,6 +27,7 @@ pub(crate) struct User {
     temporary_until: Option<Timestamp>,
     is_enabled: bool,
     status: Status,
+    identities: Vec<ExternalIdentity>,
     claims: Claims,
 }
 
@@ -45,6 +46,7 @@ impl User {
             temporary_until: None,
             is_enabled: true,
             status: Status::Confirmed,
+            identities: Vec::new(),
             claims: settings.claims,
         })
     }
@@ -71,6 +73,7 @@ impl User {
             first_auth_time: record.epoch.try_into().unwrap_or_default(),
             is_enabled: record.is_enabled,
             status: record.status,
+            identities: record.identities,
             claims,
         })
     }
@@ -118,6 +121,11 @@ impl User {
     /// What the user has to do first. Only who knows the password may learn it.
     pub(crate) fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whom the user is at other providers.
+    pub(crate) fn identities(&self) -> &[ExternalIdentity] {
+        &self.identities
     }
 
     /// Whether sessions and tokens of the user may count.

@@ -43,6 +43,8 @@ pub(crate) enum Challenge {
     RecoveryCode,
     /// A code that was sent.
     SentCode,
+    /// To sign in at another provider.
+    Provider,
 }
 
 /// Why an event failed that was not only a wrong answer.
@@ -146,5 +148,5 @@ macro_rules! texts {
 texts!(Kind, "kind of event":
     SignIn SignUp ForgotPassword PasswordChange ResendCode AttributeChange FactorChange SignOut SessionsEnded TokenReuse);
 texts!(Response, "outcome of an event": Pass Fail InProgress);
-texts!(Challenge, "challenge of an event": Password Mfa RecoveryCode SentCode);
+texts!(Challenge, "challenge of an event": Password Mfa RecoveryCode SentCode Provider);
 texts!(Reason, "reason of an event": Disabled TooMany);

@@ -23,10 +23,13 @@ impl HostedUi {
         let session = visitor.as_ref().map(|(session, _)| session);
         Ok(match self.provider.authorize(form, session).await? {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
-            Ok(Decision::NeedsSignIn { request, login_hint }) => {
-                let to_own_page = self.to_own_page(headers, &request, login_hint.as_deref());
-                to_own_page.unwrap_or_else(|| self.ask(headers, Some(&request), login_hint.as_deref()))
-            }
+            Ok(Decision::NeedsSignIn { request, login_hint }) => match self.asked_for(&request) {
+                Some(provider) => self.redirect_to(headers, provider, *request, login_hint.as_deref()).await,
+                None => {
+                    let to_own_page = self.to_own_page(headers, &request, login_hint.as_deref());
+                    to_own_page.unwrap_or_else(|| self.ask(headers, Some(&request), login_hint.as_deref()))
+                }
+            },
             Ok(Decision::NeedsConfirmation(request)) => self.ask_to_confirm(headers, *request, visitor.as_ref()),
             Err(error) => self.page_error(headers, error),
         })

@@ -18,6 +18,8 @@ pub(crate) struct Cookies {
     pub(crate) trusted: String,
     /// The page of the account that the user wanted to see before the sign-in.
     pub(crate) next: String,
+    /// A sign-in at another provider. More follows in the name: each sign-in has a cookie of its own.
+    pub(crate) provider: String,
 }
 
 impl Cookies {
@@ -34,6 +36,7 @@ impl Cookies {
             known: name("-known"),
             trusted: name("-trusted"),
             next: name("-next"),
+            provider: name("-provider"),
         }
     }
 }

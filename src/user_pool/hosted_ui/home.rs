@@ -72,7 +72,8 @@ impl HostedUi {
         let notice = Some(result.notice(now));
         let browser = browser.unwrap_or_default();
         let is_for_account = request.is_none() && self.next_section(headers).is_some();
-        let filled = Filled { carried: &result.carried, browser, username: &result.username, notice, is_for_account };
+        let (carried, username) = (&*result.carried, &*result.username);
+        let filled = Filled { carried, browser, username, notice, is_for_account, is_named: true };
         Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
     }
 }

@@ -96,6 +96,6 @@ impl HostedUi {
 }
 
 /// The request ID, which the proxy sets. The access log has the same.
-fn request_id(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn request_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amzn-trace-id")?.to_str().ok()?.strip_prefix("Root=")
 }

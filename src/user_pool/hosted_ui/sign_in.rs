@@ -11,6 +11,7 @@ use crate::message::form::Form;
 use crate::page::Text;
 use crate::page::headers::Frames;
 use crate::page::pages::{PasskeyForm, SignIn as SignInPage};
+use crate::page::site::Extras;
 use crate::secret::Secret;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::result::{self, FormResult};
@@ -47,6 +48,8 @@ pub(super) struct Filled<'f> {
     pub(super) notice: Option<Notice>,
     /// Whether it leads to the pages of the account.
     pub(super) is_for_account: bool,
+    /// Whether the user has typed the name, where it is asked for before the password.
+    pub(super) is_named: bool,
 }
 
 impl HostedUi {
@@ -79,7 +82,7 @@ impl HostedUi {
             headers,
             StatusCode::OK,
             request,
-            &Filled { carried: &carried, browser: &browser, username: hint, notice: None, is_for_account },
+            &Filled { carried: &carried, browser: &browser, username: hint, notice: None, is_for_account, is_named: false },
         );
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
@@ -106,23 +109,27 @@ impl HostedUi {
             carried: offer.carried.expose(),
             script: &offer.script,
         });
+        let providers = self.offered(request);
+        let has_logos =
+            providers.as_ref().is_some_and(|providers| providers.buttons.iter().any(|button| button.logo.is_some()));
+        let is_name_only = !filled.is_named && providers.is_some() && self.federation.knows_domains();
         let page = SignInPage {
             view,
             title: self.title.as_deref(),
             application: application.as_deref(),
             purpose: filled.is_for_account.then_some(Text::AccountSignIn),
-            action: routes::SIGN_IN,
+            action: if is_name_only { routes::SIGN_IN_PROVIDER } else { routes::SIGN_IN },
             carried: filled.carried,
             username: filled.username,
             alert: filled.notice.map(Notice::alert),
             links: &links,
             passkey,
+            providers,
+            is_name_only,
         };
         let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
-        match &offer {
-            Some(offer) => view.respond_with_script(status, &page, &form_action, &offer.script),
-            None => view.respond(status, &page, &form_action, Frames::Nobody),
-        }
+        let extras = Extras { has_logos, script: offer.as_ref().map(|offer| &*offer.script) };
+        view.respond_with(status, &page, (&form_action, Frames::Nobody), extras)
     }
 
     /// Handles the sign-in form.
@@ -188,7 +195,7 @@ impl HostedUi {
         let Sent { headers, request, carried, username } = sent;
         let browser = self.browser(headers).unwrap_or_default();
         let is_for_account = request.is_none() && self.next_section(headers).is_some();
-        let filled = Filled { carried, browser, username, notice: Some(notice), is_for_account };
+        let filled = Filled { carried, browser, username, notice: Some(notice), is_for_account, is_named: true };
         let page = self.sign_in_page(headers, notice.status(), request.as_ref(), &filled);
         let mut response = refusal::because(notice.code(), page);
         let headers = response.headers_mut();

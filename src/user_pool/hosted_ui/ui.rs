@@ -1,6 +1,6 @@
 //! The state of the pages.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
 use crate::page::Pages;
@@ -8,9 +8,11 @@ use crate::user_pool::account::Account;
 use crate::user_pool::brand::{Brand, Used};
 use crate::user_pool::events::log::EventLog;
 use crate::user_pool::failures::Failures;
+use crate::user_pool::federation::Federation;
 use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::rate_limit::Buckets;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::self_service::SelfService;
 use crate::user_pool::signin::SignIn;
@@ -34,6 +36,10 @@ pub(crate) struct HostedUi {
     pub(crate) service: Option<SelfService>,
     /// `None`: the pool has no database.
     pub(crate) account: Option<Account>,
+    /// The other providers at which users sign in.
+    pub(crate) federation: Arc<Federation>,
+    /// Limits answers of other providers that lead to nothing.
+    pub(crate) provider_attempts: Arc<Mutex<Buckets>>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,

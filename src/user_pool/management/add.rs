@@ -89,6 +89,7 @@ impl Management {
             created_at: former.created_at,
             modified_at: now,
             groups: Vec::new(),
+            identities: Vec::new(),
         };
         // Whoever has not confirmed an address does not sign in by it.
         let address = address.filter(|_| record.status != Status::Unconfirmed);

@@ -7,8 +7,19 @@ use crate::user_pool::management::users::{Error, Management};
 
 /// Tables whose rows about a user are deleted. Those of a user with the foreign key `sub` go with the row in `users`. A test compares them with all
 /// tables that have a column `sub`.
-pub(super) const DELETED: [&str; 10] =
-    ["browsers", "codes", "factors", "families", "grants", "outbox", "passkeys", "recovery_codes", "sso", "users"];
+pub(super) const DELETED: [&str; 11] = [
+    "browsers",
+    "codes",
+    "factors",
+    "families",
+    "grants",
+    "outbox",
+    "passkeys",
+    "provider_links",
+    "recovery_codes",
+    "sso",
+    "users",
+];
 
 impl Management {
     /// Deletes a user, and all that belongs to this user, from the file. What the user has done stays in the sign-in log and the audit, under a name that

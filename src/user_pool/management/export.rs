@@ -28,8 +28,13 @@ pub(crate) struct Everything {
 type Part = (&'static str, &'static str, &'static [&'static str]);
 
 /// What is told of each table. What is secret has no place in it: hashes, codes, and what is encrypted.
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("names", "SELECT kind, value_key FROM aliases WHERE pool = ?1 AND sub = ?2 ORDER BY 1, 2", &["kind", "value"]),
+    (
+        "providers",
+        "SELECT provider, issuer, subject, created_at FROM provider_links WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
+        &["provider", "issuer", "subject", "created_at"],
+    ),
     (
         "second_factors",
         "SELECT kind, created_at FROM factors WHERE pool = ?1 AND sub = ?2 ORDER BY 1",

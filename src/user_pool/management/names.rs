@@ -68,6 +68,9 @@ impl Management {
             if let Some(other) = self.rules.looks_like_another(alias, &name, attributes) {
                 return Ok(Err(Error::LooksLikeAlias(name.as_str().to_owned(), other)));
             }
+            if self.rules.is_reserved(&name) {
+                return Ok(Err(Error::Reserved(name.as_str().to_owned())));
+            }
             match self.rules.conflict(on, records, (&name, Some(alias)), subject)? {
                 None => {}
                 Some(Conflict::Alias(of, owner)) if of == alias && self.takes_aliases && alias.is_verified() => {
@@ -91,6 +94,7 @@ impl Settings {
             Usernames::Email if is_email(&typed) => Ok(NewName { typed, name, is_address: true }),
             Usernames::Email => Err(Error::NoAddress(typed)),
             Usernames::Chosen if !name.may_be_new() => Err(Error::UserName(typed)),
+            Usernames::Chosen if self.is_reserved(&name) => Err(Error::Reserved(typed)),
             Usernames::Chosen => match self.alias_like(&name) {
                 Some(alias) => Err(Error::LooksLikeAlias(typed, alias)),
                 None => Ok(NewName { typed, name, is_address: false }),

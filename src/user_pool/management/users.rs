@@ -63,6 +63,11 @@ pub(crate) enum Error {
     /// The text cannot be a name.
     #[error("`{0}` cannot be a user name: 1 to {NEW_NAME_MAX} characters, without white space and control characters")]
     UserName(String),
+    /// The name is for users of another provider.
+    #[error(
+        "`{0}` cannot be a name: it begins with the name of a provider of the pool, so it is for the users of that provider"
+    )]
+    Reserved(String),
     /// The text looks like an alias of this kind, so it could be another user's.
     #[error("`{0}` cannot be a name: users of this pool sign in by their `{kind}` as well", kind = .1.as_str())]
     LooksLikeAlias(String, Alias),

@@ -1,20 +1,24 @@
 //! Authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2): validates the request; answers with a code, an error, or
 //! [`Decision::NeedsSignIn`] or [`Decision::NeedsConfirmation`].
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use crate::clock::Timestamp;
 use crate::database;
 use crate::message::form::{self, Form};
 use crate::user_pool::directory::client::Client;
+use crate::user_pool::federation;
 use crate::user_pool::oauth::claims_request;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::grant::record::{Grant, Pending};
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::oauth::pushed::Pushed;
-use crate::user_pool::oauth::request::{self, AuthorizationRequest, ResponseMode, one};
+use crate::user_pool::oauth::request::{self, Asked, AuthorizationRequest, OURSELVES, ResponseMode, one};
 use crate::user_pool::settings::Pkce;
 use crate::user_pool::signin::sso::Session;
+
+/// Longer hints are ignored: they are part of the sign-in form.
+const LOGIN_HINT_BYTES_MAX: usize = 256;
 
 /// The decision of the endpoint.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +54,7 @@ struct Interaction {
     always_ask: bool,
     max_age_seconds: Option<u64>,
     subject: Option<String>,
+    prompt: Option<String>,
 }
 
 impl Provider {
@@ -122,7 +127,13 @@ impl Provider {
             }
             (hinted, asked) => hinted.or(asked),
         };
-        let request = request::read(form, client, redirect_uri, (interaction.subject.clone(), asked.claims))?;
+        let mut request = request::read(form, client, redirect_uri, (interaction.subject.clone(), asked.claims))?;
+        request.asked = Asked {
+            provider: self.asked_provider(form)?,
+            prompt: interaction.prompt.clone(),
+            max_age: interaction.max_age_seconds,
+            login_hint: login_hint(form)?.map(str::to_owned),
+        };
         self.check_binding(client, &request)?;
         Ok((request, interaction))
     }
@@ -178,7 +189,7 @@ impl Provider {
             None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
             None => Ok(Decided::Asks(Decision::NeedsSignIn {
                 request: Box::new(request),
-                login_hint: one(form, "login_hint")?.map(str::to_owned),
+                login_hint: login_hint(form)?.map(str::to_owned),
             })),
         }
     }
@@ -210,6 +221,20 @@ impl Provider {
                 Err(Error::request("neither code_challenge nor nonce is there: one of them is needed"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The provider that the request names: by its name, by a domain of its users, or the pool itself (pool §9.3).
+    fn asked_provider(&self, form: &Form<'_>) -> Result<Option<String>, Error> {
+        let unknown = Error::request("the pool has no provider of this name");
+        let known = |provider: Option<&Arc<federation::Provider>>| {
+            provider.map(|provider| provider.settings.name.to_string()).ok_or(unknown)
+        };
+        match (one(form, "identity_provider")?, one(form, "idp_identifier")?) {
+            (Some(OURSELVES), _) => Ok(Some(OURSELVES.to_owned())),
+            (Some(name), _) => known(self.federation.named(name)).map(Some),
+            (None, Some(identifier)) => known(self.federation.identified(identifier)).map(Some),
+            (None, None) => Ok(None),
         }
     }
 
@@ -245,6 +270,7 @@ impl Provider {
         Ok(Interaction {
             never_ask: prompts.contains(&"none"),
             always_ask: prompts.iter().any(|prompt| matches!(*prompt, "login" | "select_account")),
+            prompt: Some(prompts.join(" ")).filter(|prompt| !prompt.is_empty()),
             max_age_seconds: max_age.map_err(|_| Error::request("max_age is not a number of seconds"))?,
             subject: hint.transpose()?.and_then(|hint| hint.get("sub")?.as_str().map(str::to_owned)),
         })
@@ -344,6 +370,11 @@ impl Provider {
 
 /// A redirect URI, and how the answer reaches it.
 pub(super) type Destination<'a> = (&'a str, ResponseMode);
+
+/// The hint, if it is not too long to be part of a form.
+fn login_hint<'f>(form: &'f Form<'_>) -> Result<Option<&'f str>, Error> {
+    Ok(one(form, "login_hint")?.filter(|hint| hint.len() <= LOGIN_HINT_BYTES_MAX))
+}
 
 /// An address from a request, for the log: without its query, and shortened.
 fn shown(redirect_uri: &str) -> String {

@@ -1,9 +1,10 @@
 //! The claims by which Cognito's tokens differ from those of the standards (pool §8.2, §8.3).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::crypto::{octets, uuid};
 use crate::identity::Claims;
+use crate::user_pool::directory::record::ExternalIdentity;
 use crate::user_pool::directory::user::User;
 
 /// The claims of both tokens of a user. `token_use` is `id` or `access`.
@@ -16,6 +17,23 @@ pub(super) fn common(token_use: &str, family: &str, user: &User) -> Claims {
         claims.insert("cognito:groups".into(), groups.clone());
     }
     claims
+}
+
+/// `identities` of an ID token: whom the user is at other providers. `None` for a user of the pool alone.
+pub(super) fn identities(user: &User) -> Option<Value> {
+    let one = |(index, identity): (usize, &ExternalIdentity)| {
+        json!({
+            "userId": identity.subject,
+            "providerName": identity.provider,
+            "providerType": "OIDC",
+            "issuer": identity.issuer,
+            // Texts, as with Cognito. The user was made by the first one.
+            "primary": (index == 0).to_string(),
+            "dateCreated": identity.linked_at.millis().to_string(),
+        })
+    };
+    let identities: Vec<Value> = user.identities().iter().enumerate().map(one).collect();
+    (!identities.is_empty()).then(|| identities.into())
 }
 
 /// The claims of a token of a client (pool §8.3): it has no user, no groups, and no event.

@@ -188,6 +188,7 @@ impl Issuer {
             payload.extend(cognito::common("id", family, user));
             let claims = json!({"cognito:username": user.preferred_username(), "jti": uuid::random()});
             payload.extend(members(claims));
+            payload.extend(cognito::identities(user).map(|identities| ("identities".to_owned(), identities)));
         }
         self.signed(self.keys.now().of(algorithm), ID_TOKEN_TYPE, &Value::Object(payload))
     }

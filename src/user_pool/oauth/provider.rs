@@ -10,6 +10,7 @@ use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::directory::{Directory, StoredUsers};
 use crate::user_pool::failures::Failures;
+use crate::user_pool::federation::Federation;
 use crate::user_pool::logouts::LogoutRows;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
@@ -49,6 +50,8 @@ pub(crate) struct Provider {
     /// Mistakes of relying parties that were already logged.
     pub(super) logged: Arc<LoggedNames>,
     pub(super) failures: Arc<Failures>,
+    /// The other providers at which users sign in.
+    pub(super) federation: Arc<Federation>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -69,6 +72,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) sign_in: Arc<SignIn>,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) federation: Arc<Federation>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
 }
@@ -76,20 +80,8 @@ pub(crate) struct Parts {
 impl Provider {
     /// Creates the provider.
     pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
-        let Parts {
-            url,
-            pages_url,
-            seal,
-            keys,
-            grants,
-            stored,
-            directory,
-            sessions,
-            sign_in,
-            failures,
-            clock,
-            metrics,
-        } = parts;
+        let Parts { url, pages_url, seal, keys, grants, stored, directory, sessions, sign_in, .. } = parts;
+        let Parts { failures, federation, clock, metrics, .. } = parts;
         let pushed = stored.as_ref().map(PushedRequests::new);
         let logouts = stored.map(|stored| (stored.database, LogoutRows::new(stored.records.pool)));
         let form = if directory.is_stored() { Form::Cognito } else { Form::Sealed };
@@ -109,6 +101,7 @@ impl Provider {
             secrets,
             logged,
             failures,
+            federation,
             clock,
             metrics,
         }

@@ -37,6 +37,8 @@ pub(super) const PARAMETERS: &[&str] = &[
     "lang",
     "claims",
     "acr_values",
+    "identity_provider",
+    "idp_identifier",
 ];
 
 /// How an answer reaches the client.
@@ -72,7 +74,25 @@ pub(crate) struct AuthorizationRequest {
     /// The languages that the relying party asks for, in order of preference.
     #[serde(default)]
     pub(crate) ui_locales: Option<String>,
+    /// What another provider is told, if the user signs in there.
+    #[serde(default)]
+    pub(crate) asked: Asked,
 }
+
+/// How the relying party wants the user to sign in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// The name of a provider of the pool, or [`OURSELVES`]. `None`: the user chooses.
+    pub(crate) provider: Option<String>,
+    /// `prompt`, other than `none`.
+    pub(crate) prompt: Option<String>,
+    /// In seconds.
+    pub(crate) max_age: Option<u64>,
+    pub(crate) login_hint: Option<String>,
+}
+
+/// What `identity_provider` calls the pool itself (pool §9.3).
+pub(crate) const OURSELVES: &str = "COGNITO";
 
 impl AuthorizationRequest {
     /// Whether the user with this `sub` may sign in to this request.
@@ -156,6 +176,7 @@ pub(super) fn read(
         claims,
         response_mode,
         ui_locales: ui_locales(form)?,
+        asked: Asked::default(),
     })
 }
 

@@ -7,6 +7,7 @@ mod confirm;
 mod documents;
 mod email_code;
 mod factor_attacks;
+mod federated;
 mod generations;
 mod guesses;
 mod log;
@@ -112,6 +113,7 @@ fn settings() -> Settings {
         account: Arc::default(),
         store: None,
         messages: crate::user_pool::messages::settings::Settings::default(),
+        providers: vec![],
         clients: vec![
             ClientSettings {
                 client_id: "dashboard".into(),
@@ -178,7 +180,8 @@ impl Fixture {
         let registry = Registry::default();
         let (memory, clock) = &process;
         let keys = Keys::new(KeyRing::of_files(&settings).expect("keys of files"));
-        let pool = UserPool::new(settings.clone(), Arc::default(), memory, stored, keys, clock.clone(), &registry);
+        let pool =
+            UserPool::new(settings.clone(), Arc::default(), memory, (stored, &[]), keys, clock.clone(), &registry);
         Self { pool, clock: hand, registry, settings, process }
     }
 

@@ -5,6 +5,7 @@ use crate::database::{Error, Transaction};
 use crate::secret::Secret;
 use crate::user_pool::directory::name::UserName;
 use crate::user_pool::directory::record::Record;
+use crate::user_pool::directory::status::Status;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::event::{Kind as EventKind, Visit};
 use crate::user_pool::messages::message::{Kind, Medium, Recipient};
@@ -109,9 +110,10 @@ impl Proved {
     }
 }
 
-/// Where a code goes. `None`: this user does not sign in with one. Who has to choose another password first needs the one of before.
+/// Where a code goes. `None`: this user does not sign in with one. Who has to choose another password first needs the one of before, and who signs in
+/// at another provider must not come in beside it.
 fn address(user: &Record) -> Option<String> {
-    let may = user.is_enabled && user.status.may_have_sessions() && user.attributes.is_verified(TARGET);
+    let may = user.is_enabled && user.status == Status::Confirmed && user.attributes.is_verified(TARGET);
     user.attributes.get(TARGET).filter(|_| may).map(str::to_owned)
 }
 

@@ -147,6 +147,7 @@ impl SelfService {
             created_at: now,
             modified_at: now,
             groups: Vec::new(),
+            identities: Vec::new(),
         };
         let code = OneTimeCode::random(Purpose::SignUp.lifetime(), now);
         let sound = Sound { record, password, name, confirm, code, language: form.language, visit: form.visit };
@@ -171,6 +172,10 @@ impl SelfService {
         }
         let typed = form.username.trim();
         let name = UserName::parse(typed).filter(UserName::may_be_new).ok_or(Refused::Username)?;
+        // It is, or will be, that of a user of another provider.
+        if self.rules.is_reserved(&name) {
+            return Err(Refused::Taken);
+        }
         match self.rules.alias_like(&name) {
             Some(alias) => Err(Refused::LooksLikeAlias(alias)),
             None => Ok((Some(typed.to_owned()), attributes)),

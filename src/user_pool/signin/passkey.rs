@@ -12,6 +12,7 @@ use crate::message::causes::with_causes;
 use crate::secret::Secret;
 use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::webauthn::{self, Question, Registered, Registration, RelyingParty};
+use crate::user_pool::directory::status::Status;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::audit::{Actor, AuditRows, Done};
 use crate::user_pool::factors::passkeys::Added;
@@ -82,6 +83,8 @@ impl SignIn {
     ) -> Result<Option<(Arc<User>, Proof)>, database::Error> {
         let Some((subject, proof)) = self.answered(answer, question, Owner::Anybody).await? else { return Ok(None) };
         let user = self.directory.user_of_subject(&subject).await?;
+        // Somebody whom another provider does not let in any more must not come in beside it.
+        let user = user.filter(|user| user.status() != Status::ExternalProvider);
         Ok(user.map(|user| (user, proof)))
     }
 

@@ -27,12 +27,17 @@ pub(crate) enum Proof {
     SmsCode,
     /// Has one of the codes that were written down.
     RecoveryCode,
+    /// Has signed in at another provider.
+    Provider {
+        /// The operator trusts the provider to ask for two factors. The pool cannot know whether it has.
+        is_trusted: bool,
+    },
     /// Uses a browser that was trusted after a sign-in with a second factor. It takes the place of one, and proves nothing by itself.
     RememberedBrowser,
 }
 
 /// Each proof and its name. Sessions and tokens that are kept have these names: they never change.
-const NAMES: [(Proof, &str); 10] = [
+const NAMES: [(Proof, &str); 12] = [
     (Proof::Password, "pwd"),
     (Proof::Totp, "totp"),
     (Proof::Passkey { is_verified: false, is_synced: false }, "hwk"),
@@ -42,6 +47,8 @@ const NAMES: [(Proof, &str); 10] = [
     (Proof::EmailCode, "email"),
     (Proof::SmsCode, "sms"),
     (Proof::RecoveryCode, "recovery"),
+    (Proof::Provider { is_trusted: false }, "fed"),
+    (Proof::Provider { is_trusted: true }, "fed+mfa"),
     (Proof::RememberedBrowser, "browser"),
 ];
 
@@ -57,7 +64,7 @@ impl Proof {
             Self::Passkey { .. } => Some(Factor::Passkey),
             Self::EmailCode => Some(Factor::Email),
             Self::SmsCode => Some(Factor::Sms),
-            Self::Password | Self::RecoveryCode | Self::RememberedBrowser => None,
+            Self::Password | Self::Provider { .. } | Self::RecoveryCode | Self::RememberedBrowser => None,
         }
     }
 }
@@ -119,6 +126,7 @@ impl Proofs {
         let challenge = |proof: &Proof| match proof {
             Proof::Password => Challenge::Password,
             Proof::RecoveryCode => Challenge::RecoveryCode,
+            Proof::Provider { .. } => Challenge::Provider,
             Proof::EmailCode | Proof::SmsCode => Challenge::SentCode,
             Proof::Totp | Proof::Passkey { .. } | Proof::RememberedBrowser => Challenge::Mfa,
         };
@@ -131,9 +139,10 @@ impl Proofs {
     }
 
     /// Whether there are two factors: a passkey whose authenticator has verified the user is two, and a trusted browser takes the place of one. Codes to two
-    /// addresses are two as well, though no more than level 1.
+    /// addresses are two as well, though no more than level 1. So is a sign-in at a provider that is trusted with it.
     pub(crate) fn are_enough(&self) -> bool {
-        let is_trusted = self.have_trusted_browser() && self.0.len() > 1;
+        let is_trusted = self.have_trusted_browser() && self.0.len() > 1
+            || self.0.contains(&Proof::Provider { is_trusted: true });
         let are_two_codes = self.0.contains(&Proof::EmailCode) && self.0.contains(&Proof::SmsCode);
         is_trusted || are_two_codes || self.level() > Level::One
     }
@@ -146,7 +155,8 @@ impl Proofs {
     /// The level of these proofs together. A remembered browser adds nothing: whoever asks for a level wants the factor itself.
     pub(crate) fn level(&self) -> Level {
         let has = |proof: fn(&Proof) -> bool| self.0.iter().any(proof);
-        let password = has(|proof| *proof == Proof::Password);
+        // A provider has asked at least for a password, or for more.
+        let password = has(|proof| matches!(proof, Proof::Password | Proof::Provider { .. }));
         let totp = has(|proof| *proof == Proof::Totp);
         let passkey = has(|proof| matches!(proof, Proof::Passkey { .. }));
         let code = has(|proof| matches!(proof, Proof::EmailCode | Proof::SmsCode | Proof::RecoveryCode));
@@ -169,6 +179,7 @@ impl Proofs {
                 Proof::Password => values.push("pwd"),
                 Proof::Totp | Proof::EmailCode | Proof::RecoveryCode => values.push("otp"),
                 Proof::SmsCode => values.push("sms"),
+                Proof::Provider { .. } => values.push("fed"),
                 Proof::Passkey { is_verified, is_synced } => {
                     values.push(if *is_synced { "swk" } else { "hwk" });
                     if *is_verified {
@@ -239,6 +250,10 @@ mod tests {
         check("sms", "1", &["sms"]);
         check("hwk", "1", &["hwk"]);
         check("pwd browser", "1", &["pwd"]);
+        check("fed", "1", &["fed"]);
+        check("fed+mfa", "1", &["fed"]);
+        check("fed totp", "3", &["fed", "otp", "mfa"]);
+        check("fed email", "2", &["fed", "otp", "mfa"]);
         check("email sms", "1", &["otp", "sms"]);
         check("pwd email", "2", &["pwd", "otp", "mfa"]);
         check("pwd sms", "2", &["pwd", "sms", "mfa"]);

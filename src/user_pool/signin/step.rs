@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_second_factor_ends_the_questions() {
         for mode in [Mode::Optional, Mode::Required] {
-            for proofs in ["pwd totp", "pwd recovery", "pwd browser", "hwk+user", "swk+user"] {
+            for proofs in ["pwd totp", "pwd recovery", "pwd browser", "hwk+user", "swk+user", "fed totp", "fed+mfa"] {
                 check(proofs, mode, &[Factor::Totp], Step::Done);
                 check(proofs, mode, &[], Step::Done);
             }
@@ -225,6 +225,8 @@ mod tests {
     #[test]
     fn what_is_not_verified_is_one_factor() {
         check("hwk", Mode::Required, &[Factor::Totp], challenge(&[Factor::Totp]));
+        check("fed", Mode::Required, &[Factor::Totp], challenge(&[Factor::Totp]));
+        check("fed", Mode::Required, &[], Step::SetUp(vec![Factor::Totp]));
         check("email", Mode::Required, &[Factor::Totp], challenge(&[Factor::Totp]));
         // The same factor is not asked for twice.
         check("hwk", Mode::Required, &[Factor::Passkey], Step::SetUp(vec![Factor::Totp]));

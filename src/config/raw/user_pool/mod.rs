@@ -6,6 +6,7 @@ pub(crate) mod login_page;
 pub(crate) mod messages;
 pub(crate) mod mfa;
 pub(crate) mod password_policy;
+pub(crate) mod providers;
 pub(crate) mod retention;
 pub(crate) mod self_service;
 
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use crate::config::raw::pages::Pages;
 use crate::config::raw::user_pool::login_page::LoginPage;
 use crate::config::raw::user_pool::password_policy::PasswordPolicy;
+use crate::config::raw::user_pool::providers::PoolProvider;
 use crate::config::raw::user_pool::retention::Retention;
 use crate::config::raw::value::{List, Period, SecretText};
 
@@ -92,6 +94,11 @@ pub(crate) struct UserPool {
     pub(crate) sms: Option<messages::Sms>,
     /// What messages to users say, and how many are sent. Needs `store`.
     pub(crate) messages: Option<messages::Messages>,
+    /// Other providers at which users of this pool sign in, by their names in `identity_providers` of the file: `{ corp: {} }`. Each has a button
+    /// on the sign-in page. The first sign-in there makes a user, whose name begins with the name of the provider: do not rename it. Needs
+    /// `store`.
+    #[serde(default)]
+    pub(crate) identity_providers: BTreeMap<String, PoolProvider>,
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,

@@ -203,7 +203,7 @@ fn warnings_do_not_refuse() {
         ),
     ];
     assert_snapshot!(warnings("warnings", &changes), @r#"
-    warning: this provider is not used by any rule
+    warning: this provider is not used by any rule or user pool
       --> vestibule.yaml:25:3
        |
     25 |   old: { issuer: https://old.company.com, client_id: x, token_endpoint_auth_method: none }

@@ -52,7 +52,8 @@ pub(super) fn directory(
         });
     let sign_in = raw.sign_in.as_ref().unwrap_or(&no_sign_in);
     let (usernames, aliases) = names_of(sign_in, &at.key("sign_in"), context)?;
-    Ok(Arc::new(Settings { custom: custom?, required: required?, aliases, usernames, declared }))
+    let reserved = raw.identity_providers.keys().filter_map(|name| Settings::reserved_prefix(name)).collect();
+    Ok(Arc::new(Settings { custom: custom?, required: required?, aliases, usernames, declared, reserved }))
 }
 
 fn names_of(raw: &SignIn, at: &Path, context: &mut Context<'_>) -> Result<(Usernames, Vec<Alias>), Reported> {

@@ -9,6 +9,7 @@ mod login_page;
 mod messages;
 mod mfa;
 mod password_policy;
+mod providers;
 mod retention;
 mod self_service;
 mod signing_keys;
@@ -30,6 +31,7 @@ use crate::config::raw;
 use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, Store, User, UserPool};
 use crate::config::raw::value::List;
 use crate::config::settled::UserPoolConfig;
+use crate::config::validate::choice::Shown;
 use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::cookie_owners::CookieOwners;
 use crate::config::validate::listener;
@@ -61,7 +63,7 @@ pub(super) fn user_pool(
     raw: &UserPool,
     at: &Path,
     session: Result<&session::settings::Settings, Reported>,
-    usual_pages: &page::settings::Settings,
+    (usual_pages, shown): (&page::settings::Settings, &Shown),
     context: &mut Context<'_>,
 ) -> Result<UserPoolConfig, Reported> {
     let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
@@ -90,6 +92,8 @@ pub(super) fn user_pool(
     let messages = messages::messages(raw, at, context);
     let retention_at = at.key("retention");
     let retention = retention::retention(raw.retention.as_ref(), raw.store.is_some(), &retention_at, context);
+    let rules = directory.as_deref().ok();
+    let providers = providers::providers(raw, at, shown, rules, context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
     let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
@@ -112,6 +116,7 @@ pub(super) fn user_pool(
         mfa: recovery.and(mfa)?,
         messages: messages?,
         retention: retention?,
+        providers: providers?,
         clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,

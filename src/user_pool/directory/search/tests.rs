@@ -80,6 +80,7 @@ fn user(name: &str, attributes: &[(&str, &str)]) -> Record {
         created_at: NOW,
         modified_at: NOW,
         groups: vec![],
+        identities: vec![],
     }
 }
 

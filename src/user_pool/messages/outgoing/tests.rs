@@ -55,6 +55,7 @@ fn ada(attributes: &[(&str, &str)]) -> Record {
         created_at: NOW,
         modified_at: NOW,
         groups: Vec::new(),
+        identities: Vec::new(),
     }
 }
 

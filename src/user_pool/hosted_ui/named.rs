@@ -1,0 +1,108 @@
+//! The name before the password, where the domain of an e-mail address can choose a provider (pool §10.6).
+//!
+//! The domain alone decides, so the answer is the same whether the user exists or not (attacks U-01).
+
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::message::WholeResponse;
+use crate::user_pool::hosted_ui::result;
+use crate::user_pool::hosted_ui::sign_in::Filled;
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::seal::Purpose;
+use crate::user_pool::signin::state;
+use crate::user_pool::{reply, routes};
+
+/// RFC 5321 §4.5.3.1.3.
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// A sign-in whose name is known, and whose password is not.
+#[derive(Serialize, Deserialize)]
+struct Named {
+    /// The hidden value of the form. It keeps its age.
+    carried: String,
+    username: String,
+}
+
+impl HostedUi {
+    /// Goes on after the name: to the provider of its domain, or to the field for the password.
+    pub(super) async fn named(
+        &self,
+        headers: &HeaderMap,
+        request: Option<AuthorizationRequest>,
+        (carried, username): (&str, &str),
+    ) -> WholeResponse {
+        let address = address(username);
+        if let Some((address, domain)) = &address
+            && let Some(provider) = self.federation.of_domain(domain)
+        {
+            return self.go_to(headers, provider, request, Some(address)).await;
+        }
+        let Some(browser) = self.browser(headers).filter(|_| !username.trim().is_empty()) else {
+            return self.ask(headers, request.as_ref(), None);
+        };
+        let named = Named { carried: carried.to_owned(), username: username.to_owned() };
+        let sealed = state::carry(&self.seal, Purpose::NamedSignIn, named, browser, self.clock.now());
+        let location = format!("{}?{}={sealed}", routes::SIGN_IN_PROVIDER, result::PARAMETER);
+        if location.len() <= result::LOCATION_BYTES_MAX {
+            return reply::see_other(&location);
+        }
+        let filled = Filled { carried, browser, username, notice: None, is_named: true };
+        self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled)
+    }
+
+    /// The page that asks for the password of a name. `None` if `sealed` is not ours, not of this browser, or too old.
+    pub(super) fn password_page(&self, headers: &HeaderMap, sealed: &str) -> Option<WholeResponse> {
+        let (browser, now) = (self.browser(headers), self.clock.now());
+        let Named { carried, username } =
+            state::receive(&self.seal, Purpose::NamedSignIn, sealed, browser, now).ok()?;
+        let request: Option<AuthorizationRequest> =
+            match state::receive(&self.seal, Purpose::SignIn, &carried, browser, now) {
+                Ok(request) => request,
+                Err(refused) => {
+                    let (why, again) = self.refused_sign_in(refused);
+                    return Some(self.refused_page(headers, why, &again));
+                }
+            };
+        let browser = browser.unwrap_or_default();
+        let filled = Filled { carried: &carried, browser, username: &username, notice: None, is_named: true };
+        Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
+    }
+}
+
+/// What was typed as an address, and its domain in lower case and ASCII. `None` if it is no e-mail address.
+fn address(typed: &str) -> Option<(String, String)> {
+    let typed = typed.trim();
+    let (local, domain) = typed.split_once('@')?;
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\\' | ',' | ';' | ':');
+    if typed.len() > EMAIL_BYTES_MAX || local.is_empty() || local.chars().any(is_odd) {
+        return None;
+    }
+    let url::Host::Domain(domain) = url::Host::parse(domain).ok()? else { return None };
+    (!domain.contains('*')).then(|| (format!("{local}@{domain}"), domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_address_has_a_domain() {
+        let domain = |typed| address(typed).map(|(_, domain)| domain);
+        assert_eq!(domain(" ada@Corp.Example ").as_deref(), Some("corp.example"));
+        assert_eq!(domain("ada@bücher.example").as_deref(), Some("xn--bcher-kva.example"));
+        for other in [
+            "",
+            "ada",
+            "@corp.example",
+            "ada@",
+            "a@b@corp.example",
+            "a b@corp.example",
+            "ada@127.0.0.1",
+            "ada@*.example",
+        ] {
+            assert_eq!(domain(other), None, "{other}");
+        }
+    }
+}
