@@ -1,5 +1,7 @@
 //! What a client may do at the endpoints, beyond where it is sent to.
 
+use std::time::Duration;
+
 use url::Url;
 
 /// The scopes of OpenID Connect that are supported, and our own scope `groups`.
@@ -15,6 +17,10 @@ pub(crate) struct ClientOptions {
     pub(crate) may_introspect: bool,
     /// Whether it must push its authorization requests (RFC 9126 §6).
     pub(crate) requires_par: bool,
+    /// Lifetimes of its tokens. `None`: those of the pool.
+    pub(crate) access_token_lifetime: Option<Duration>,
+    pub(crate) id_token_lifetime: Option<Duration>,
+    pub(crate) refresh_token_lifetime: Option<Duration>,
     /// Where it is told that a session has ended (OpenID Connect Back-Channel Logout §2.2).
     pub(crate) backchannel_logout_uri: Option<Url>,
 }

@@ -30,8 +30,8 @@ use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::grant::Grants;
-use crate::user_pool::oauth::grant::record::Lifetimes;
 use crate::user_pool::oauth::keys::Keys;
+use crate::user_pool::oauth::lifetimes::ClientLifetimes;
 use crate::user_pool::oauth::provider::{Parts, Provider};
 use crate::user_pool::passwords::Passwords;
 use crate::user_pool::place::{At, Place};
@@ -78,14 +78,13 @@ impl UserPool {
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
         let federation = Arc::new(Federation::new(&settings, clients, stored.as_ref(), &clock, registry));
-        let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
+        let lifetimes = ClientLifetimes::new(&settings);
+        let sso_lifetimes = (settings.sso_lifetime, lifetimes.longest());
         let ended = (Arc::clone(&memory.ended), Arc::clone(&memory.endings));
-        let lifetimes = (settings.sso_lifetime, longest_token);
-        let sessions = Arc::new(Sessions::new(seal.clone(), lifetimes, ended, stored.as_ref()));
+        let sessions = Arc::new(Sessions::new(seal.clone(), sso_lifetimes, ended, stored.as_ref()));
         let failures = Arc::new(Failures::new(&settings.name, clock.clone(), registry));
         let grants = memory.grants.clone();
-        let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
-        let grants = Grants::new(seal.clone(), lifetimes, grants, stored.as_ref());
+        let grants = Grants::new(seal.clone(), lifetimes.clone(), grants, stored.as_ref());
         let second = second(&settings, memory, stored.as_ref());
         let events = EventLog::new(stored.is_some().then(|| Arc::clone(&memory.events)), clock.clone());
         let service = SelfService::new(&settings, memory, stored.as_ref(), &events);
@@ -113,13 +112,14 @@ impl UserPool {
             sessions: Arc::clone(&sessions),
             sign_in: Arc::clone(&sign_in),
             keys,
+            lifetimes,
             grants,
             stored,
             federation: Arc::clone(&federation),
             clock: clock.clone(),
             metrics: metrics.clone(),
         };
-        let provider = Arc::new(Provider::new(&settings, memory, parts));
+        let provider = Arc::new(Provider::new(memory, parts));
         let ui = HostedUi {
             title: settings.title,
             brand: Arc::new(Brand::new(settings.brand, pages)),

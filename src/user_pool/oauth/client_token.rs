@@ -45,7 +45,7 @@ impl Provider {
         let body = json!({
             "access_token": token.expose(),
             "token_type": "Bearer",
-            "expires_in": self.issuer.token_lifetime().as_secs(),
+            "expires_in": self.issuer.lifetimes(client.id()).access.as_secs(),
             "scope": scopes.join(" "),
         });
         Ok(reply::json(StatusCode::OK, &body))

@@ -12,10 +12,11 @@ use crate::clock::Timestamp;
 use crate::database;
 use crate::secret::Secret;
 use crate::user_pool::directory::StoredUsers;
+use crate::user_pool::oauth::lifetimes::ClientLifetimes;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::seen::Seen;
 
-use record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed, Refused, Revoked, Standing};
+use record::{Fault, Grant, Pending, Presented, Redeemed, Refused, Revoked, Standing};
 pub(crate) use sealed::GrantMemory;
 use sealed::SealedGrants;
 use stored::StoredGrants;
@@ -62,7 +63,12 @@ impl RefreshToken {
 
 impl Grants {
     /// Uses `memory`, which other configurations of this process use as well, and the database, if the pool has one.
-    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, memory: GrantMemory, stored: Option<&StoredUsers>) -> Self {
+    pub(crate) fn new(
+        seal: Seal,
+        lifetimes: ClientLifetimes,
+        memory: GrantMemory,
+        stored: Option<&StoredUsers>,
+    ) -> Self {
         match stored {
             Some(stored) => Self::Stored(StoredGrants::new(stored, lifetimes, memory.rates)),
             None => Self::Sealed(SealedGrants::new(seal, lifetimes, memory)),

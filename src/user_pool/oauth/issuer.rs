@@ -1,7 +1,6 @@
 //! Signs ID and access tokens, and verifies its own tokens.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,6 +19,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::cognito;
 use crate::user_pool::oauth::grant::record::Grant;
 use crate::user_pool::oauth::keys::{KeyRing, Keys};
+use crate::user_pool::oauth::lifetimes::{ClientLifetimes, Lifetimes};
 use crate::user_pool::oauth::user_claims::claims_of;
 use crate::user_pool::routes;
 use crate::user_pool::seal::{Purpose, Seal};
@@ -31,7 +31,7 @@ pub(crate) struct Issuer {
     url: Arc<str>,
     seal: Seal,
     keys: Keys,
-    token_lifetime: Duration,
+    lifetimes: ClientLifetimes,
     form: Form,
 }
 
@@ -93,8 +93,8 @@ const ID_TOKEN_TYPE: &str = "JWT";
 
 impl Issuer {
     /// Signs with `keys`.
-    pub(crate) fn new(url: Arc<str>, seal: Seal, keys: Keys, (form, token_lifetime): (Form, Duration)) -> Self {
-        Self { url, seal, keys, token_lifetime, form }
+    pub(crate) fn new(url: Arc<str>, seal: Seal, keys: Keys, (form, lifetimes): (Form, ClientLifetimes)) -> Self {
+        Self { url, seal, keys, lifetimes, form }
     }
 
     /// `iss`: no trailing slash.
@@ -107,9 +107,9 @@ impl Issuer {
         format!("{}{path}", self.url)
     }
 
-    /// The lifetime of ID and access tokens.
-    pub(crate) fn token_lifetime(&self) -> Duration {
-        self.token_lifetime
+    /// The lifetimes of what a client gets.
+    pub(crate) fn lifetimes(&self, client_id: &str) -> Lifetimes {
+        self.lifetimes.of(client_id)
     }
 
     /// The keys of now.
@@ -134,7 +134,7 @@ impl Issuer {
             "iss": &*self.url,
             "sub": grant.subject,
             "aud": grant.resource.clone().unwrap_or_else(|| self.at(routes::USERINFO)),
-            "exp": (now + self.token_lifetime).seconds(),
+            "exp": (now + self.lifetimes(&grant.client_id).access).seconds(),
             "iat": now.seconds(),
             "jti": uuid::random(),
             "client_id": grant.client_id,
@@ -173,7 +173,7 @@ impl Issuer {
             "iss": &*self.url,
             "sub": grant.subject,
             "aud": grant.client_id,
-            "exp": (now + self.token_lifetime).seconds(),
+            "exp": (now + self.lifetimes(&grant.client_id).id).seconds(),
             "iat": now.seconds(),
             "auth_time": grant.auth_time,
             "acr": grant.proofs.level().name(),
@@ -203,7 +203,7 @@ impl Issuer {
             "iss": &*self.url,
             "sub": client_id,
             "aud": audience,
-            "exp": (now + self.token_lifetime).seconds(),
+            "exp": (now + self.lifetimes(client_id).access).seconds(),
             "iat": now.seconds(),
             "jti": uuid::random(),
             "client_id": client_id,

@@ -19,6 +19,7 @@ mod holder;
 mod introspect;
 mod issuer;
 pub(crate) mod keys;
+pub(crate) mod lifetimes;
 mod par;
 pub(crate) mod pushed;
 mod revoke;

@@ -18,11 +18,11 @@ use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::Grants;
 use crate::user_pool::oauth::issuer::{Form, Issuer};
 use crate::user_pool::oauth::keys::Keys;
+use crate::user_pool::oauth::lifetimes::ClientLifetimes;
 use crate::user_pool::oauth::pushed::PushedRequests;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::rate_limit::Buckets;
 use crate::user_pool::seal::Seal;
-use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::{Session, Sessions};
 
@@ -65,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) pages_url: Arc<str>,
     pub(crate) seal: Seal,
     pub(crate) keys: Keys,
+    pub(crate) lifetimes: ClientLifetimes,
     pub(crate) grants: Grants,
     /// The database, if the pool has one.
     pub(crate) stored: Option<StoredUsers>,
@@ -79,13 +80,13 @@ pub(crate) struct Parts {
 
 impl Provider {
     /// Creates the provider.
-    pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
+    pub(crate) fn new(memory: &PoolMemory, parts: Parts) -> Self {
         let Parts { url, pages_url, seal, keys, grants, stored, directory, sessions, sign_in, .. } = parts;
-        let Parts { failures, federation, clock, metrics, .. } = parts;
+        let Parts { failures, federation, lifetimes, clock, metrics, .. } = parts;
         let pushed = stored.as_ref().map(PushedRequests::new);
         let logouts = stored.map(|stored| (stored.database, LogoutRows::new(stored.records.pool)));
         let form = if directory.is_stored() { Form::Cognito } else { Form::Sealed };
-        let issuer = Issuer::new(url, seal.clone(), keys, (form, settings.token_lifetime));
+        let issuer = Issuer::new(url, seal.clone(), keys, (form, lifetimes));
         let PoolMemory { silent, secrets, logged, .. } = memory.clone();
         Self {
             issuer,

@@ -143,7 +143,7 @@ impl Provider {
         let mut body = json!({
             "access_token": access_token.expose(),
             "token_type": "Bearer",
-            "expires_in": self.issuer.token_lifetime().as_secs(),
+            "expires_in": self.issuer.lifetimes(client.id()).access.as_secs(),
             "scope": grant.scope,
         });
         if client.options().grant_types.has_refresh()

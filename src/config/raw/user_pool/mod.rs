@@ -202,6 +202,15 @@ pub(crate) struct Client {
     /// The scopes that the client may ask for: `openid`, `profile`, `email`, `groups`, `offline_access`, and those of `resource_servers`, as
     /// `https://api.example.com/read`. Others are not granted. Without it, all but those of `resource_servers`.
     pub(crate) scopes: Option<List<String>>,
+    /// Lifetime of access tokens of the client. Without it, `token_lifetime` of the pool.
+    #[schemars(extend("x-bound" = "`5m` to `1d`."))]
+    pub(crate) access_token_lifetime: Option<Period>,
+    /// Lifetime of ID tokens of the client. Without it, `token_lifetime` of the pool.
+    #[schemars(extend("x-bound" = "`5m` to `1d`."))]
+    pub(crate) id_token_lifetime: Option<Period>,
+    /// Lifetime of refresh tokens of the client, from the sign-in on. Without it, `refresh_lifetime` of the pool.
+    #[schemars(extend("x-bound" = "`1h` to `3650d`."))]
+    pub(crate) refresh_token_lifetime: Option<Period>,
     /// Whether the client may ask the introspection endpoint (RFC 7662) about the tokens of all clients, as an API does that takes them. Every
     /// client with a secret may ask about its own. Needs a `store` in the pool.
     #[serde(default)]

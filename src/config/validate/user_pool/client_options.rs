@@ -1,16 +1,21 @@
 //! What clients may do at the endpoints, and the scopes that there are.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::user_pool::{Client, GrantType, ResourceServer, UserPool};
-use crate::config::raw::value::List;
+use crate::config::raw::value::{List, Period};
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
 use crate::user_pool::{ClientOptions, GrantTypes, SCOPES};
 
 const IDENTIFIER_MAX: usize = 256;
+/// Lifetimes of access and ID tokens of a client (pool §3.1).
+const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(86_400));
+/// Lifetimes of refresh tokens of a client (pool §3.1).
+const REFRESH_BOUNDS: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(3650 * 86_400));
 const SCOPES_MAX: usize = 100;
 const RESOURCE_SERVERS_MAX: usize = 25;
 
@@ -82,7 +87,16 @@ pub(super) fn client_options(
         let problem = context.found.problem(&uri_at, "the pool has no `store`");
         problem.hint("only a pool with a `store` tells clients that a session has ended");
     }
+    let mut lifetime = |written: &Option<Period>, bounds, key| {
+        written.as_ref().map(|written| value::period(written, bounds, &at.key(key), &mut context.found)).transpose()
+    };
+    let access = lifetime(&client.access_token_lifetime, TOKEN_BOUNDS, "access_token_lifetime");
+    let id = lifetime(&client.id_token_lifetime, TOKEN_BOUNDS, "id_token_lifetime");
+    let refresh = lifetime(&client.refresh_token_lifetime, REFRESH_BOUNDS, "refresh_token_lifetime");
     let options = ClientOptions {
+        access_token_lifetime: access?,
+        id_token_lifetime: id?,
+        refresh_token_lifetime: refresh?,
         grant_types: grant_types?,
         scopes: scopes.transpose()?,
         may_introspect: client.introspection,

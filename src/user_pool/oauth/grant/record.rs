@@ -54,13 +54,6 @@ impl Grant {
     }
 }
 
-/// The lifetimes of what is issued for a grant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lifetimes {
-    pub(crate) access: Duration,
-    pub(crate) refresh: Duration,
-}
-
 /// What a code grants, and what it is bound to (attacks U-08).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pending {

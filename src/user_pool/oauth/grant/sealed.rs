@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::user_pool::oauth::grant::rates::Rates;
-use crate::user_pool::oauth::grant::record::{Grant, Lifetimes, Pending, Presented, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Grant, Pending, Presented, Redeemed, Refused};
+use crate::user_pool::oauth::lifetimes::ClientLifetimes;
 use crate::user_pool::seal::Seal;
 
 use codes::{Codes, RedeemedCodes};
@@ -33,7 +34,7 @@ pub(crate) struct GrantMemory {
 
 impl SealedGrants {
     /// Uses `memory`, which other configurations of this process use as well.
-    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, memory: GrantMemory) -> Self {
+    pub(crate) fn new(seal: Seal, lifetimes: ClientLifetimes, memory: GrantMemory) -> Self {
         let GrantMemory { codes, families, rates } = memory;
         Self { codes: Codes::new(seal.clone(), codes), families: Families::new(seal, lifetimes, families), rates }
     }

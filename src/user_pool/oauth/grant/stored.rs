@@ -20,7 +20,8 @@ use crate::user_pool::events::event::{Event, Kind, Response, Visit};
 use crate::user_pool::events::event_rows::EventRows;
 use crate::user_pool::issued::Issued;
 use crate::user_pool::oauth::grant::rates::Rates;
-use crate::user_pool::oauth::grant::record::{Fault, Grant, Lifetimes, Pending, Presented, Redeemed, Refused, Revoked};
+use crate::user_pool::oauth::grant::record::{Fault, Grant, Pending, Presented, Redeemed, Refused, Revoked};
+use crate::user_pool::oauth::lifetimes::{ClientLifetimes, Lifetimes};
 use crate::user_pool::seen::Seen;
 use crate::user_pool::signin::sso::Rows as SessionRows;
 
@@ -35,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct StoredGrants {
     database: Arc<Database>,
-    lifetimes: Lifetimes,
+    lifetimes: ClientLifetimes,
     rows: Rows,
 }
 
@@ -90,7 +91,7 @@ impl StoredToken {
 }
 
 impl StoredGrants {
-    pub(super) fn new(stored: &StoredUsers, lifetimes: Lifetimes, rates: Rates) -> Self {
+    pub(super) fn new(stored: &StoredUsers, lifetimes: ClientLifetimes, rates: Rates) -> Self {
         let pool = Arc::clone(&stored.records.pool);
         let rows = Rows {
             codes: Codes { pool: Arc::clone(&pool) },
@@ -136,7 +137,7 @@ impl StoredGrants {
         seen: Seen,
         now: Timestamp,
     ) -> Result<Redeemed, Fault> {
-        let (rows, lifetimes) = (self.rows.clone(), self.lifetimes);
+        let (rows, lifetimes) = (self.rows.clone(), self.lifetimes.of(presented.client_id));
         let hash = octets::sha256(presented.code.as_bytes());
         let [client_id, redirect_uri] = [presented.client_id, presented.redirect_uri].map(str::to_owned);
         let code_verifier = presented.code_verifier.map(str::to_owned);
@@ -187,7 +188,9 @@ impl StoredGrants {
             .await
             .map(|(family, token)| (token, family))?;
         let family = family.filter(|family| family.grant.client_id == client_id);
-        let family = family.filter(|family| !family.is_over(self.lifetimes.refresh, now)).ok_or(Refused::Invalid)?;
+        let family = family
+            .filter(|family| !family.is_over(self.lifetimes.of(client_id).refresh, now))
+            .ok_or(Refused::Invalid)?;
         // Checked before the token is used up, so that a client that requested too much can try again.
         if scope.is_some_and(|scope| !scope.split(' ').all(|scope| family.grant.has(scope))) {
             return Err(Refused::Scope.into());
@@ -197,7 +200,8 @@ impl StoredGrants {
 
     /// Uses a refresh token and issues the next one.
     pub(super) async fn refresh(&self, opened: StoredToken, seen: Seen, now: Timestamp) -> Result<Redeemed, Fault> {
-        let (rows, Lifetimes { access, refresh }, token) = (self.rows.clone(), self.lifetimes, opened.token);
+        let Lifetimes { access, refresh, .. } = self.lifetimes.of(&opened.family.grant.client_id);
+        let (rows, token) = (self.rows.clone(), opened.token);
         let next = token.next();
         let redeemed = self.database.write(move |on| {
             let family = rows.families.find(on, &token, now)?.filter(|family| !family.is_over(refresh, now));

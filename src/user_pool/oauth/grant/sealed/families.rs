@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
-use crate::user_pool::oauth::grant::record::{Grant, Lifetimes, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Grant, Redeemed, Refused};
+use crate::user_pool::oauth::lifetimes::ClientLifetimes;
 use crate::user_pool::retention::Retention;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
@@ -32,7 +33,7 @@ const FAMILIES: Bounds = Bounds { per_owner: 1000, total: 100_000 };
 #[derive(Debug)]
 pub(crate) struct Families {
     seal: Seal,
-    lifetime: Duration,
+    lifetimes: ClientLifetimes,
     used: Arc<UsedFamilies>,
 }
 
@@ -97,9 +98,9 @@ impl RefreshToken {
 }
 
 impl Families {
-    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, used: Arc<UsedFamilies>) -> Self {
-        used.retention.cover(lifetimes.refresh.max(lifetimes.access));
-        Self { seal, lifetime: lifetimes.refresh, used }
+    pub(crate) fn new(seal: Seal, lifetimes: ClientLifetimes, used: Arc<UsedFamilies>) -> Self {
+        used.retention.cover(lifetimes.longest());
+        Self { seal, lifetimes, used }
     }
 
     /// Issues the first token of a family. Nothing is remembered until it is used.
@@ -107,7 +108,7 @@ impl Families {
         self.sealed(&RefreshToken {
             family: family.to_owned(),
             generation: 0,
-            expires_at: (now + self.lifetime).seconds(),
+            expires_at: (now + self.lifetimes.of(&grant.client_id).refresh).seconds(),
             begun_at: now.seconds(),
             grant: grant.clone(),
         })
@@ -122,7 +123,7 @@ impl Families {
         now: Timestamp,
     ) -> Result<RefreshToken, Refused> {
         let token: RefreshToken = self.seal.open(Purpose::RefreshToken, token).ok_or(Refused::Invalid)?;
-        if token.grant.client_id != client_id || token.is_over(self.lifetime, now) {
+        if token.grant.client_id != client_id || token.is_over(self.lifetimes.of(client_id).refresh, now) {
             return Err(Refused::Invalid);
         }
         // Checked before the token is used up, so that a client that requested too much can try again.

@@ -5,12 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
 use crate::crypto::{aead, octets};
+use crate::user_pool::oauth::lifetimes::{ClientLifetimes, Lifetimes};
 use crate::user_pool::signin::proof::Proofs;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
-const LIFETIMES: Lifetimes = Lifetimes { access: Duration::from_secs(3600), refresh: LIFETIME };
+const LIFETIMES: Lifetimes =
+    Lifetimes { access: Duration::from_secs(3600), id: Duration::from_secs(3600), refresh: LIFETIME };
 
 fn grants() -> SealedGrants {
     grants_with(LIFETIMES, &GrantMemory::default())
@@ -18,7 +20,7 @@ fn grants() -> SealedGrants {
 
 fn grants_with(lifetimes: Lifetimes, memory: &GrantMemory) -> SealedGrants {
     let seal = Seal::new([aead::Key::new(&Secret::new([7; 32]))].into(), "https://login.example".into());
-    SealedGrants::new(seal, lifetimes, memory.clone())
+    SealedGrants::new(seal, ClientLifetimes::all(lifetimes), memory.clone())
 }
 
 fn grant_of(subject: &str) -> Grant {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::database::{Error, Row, Transaction, Value};
-use crate::user_pool::oauth::grant::record::{Grant, Lifetimes};
+use crate::user_pool::oauth::grant::record::Grant;
 use crate::user_pool::oauth::grant::stored::token::Token;
+use crate::user_pool::oauth::lifetimes::Lifetimes;
 use crate::user_pool::seen::Seen;
 
 /// Maximum number of families of a user at a client. The ones that were not used for the longest time are dropped, with their tokens.

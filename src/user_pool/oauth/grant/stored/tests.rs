@@ -4,6 +4,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::*;
 use crate::config::tests::{Directory, temporary_directory};
 use crate::database::{Others, Transaction, Value};
+use crate::user_pool::oauth::lifetimes::{ClientLifetimes, Lifetimes};
 use crate::user_pool::{MIGRATIONS, Records};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -23,7 +24,8 @@ fn seconds(seconds: u64) -> Timestamp {
 fn open(directory: &Directory) -> StoredGrants {
     let database = Database::open(&directory.join("pool.db"), MIGRATIONS, Others::Nobody, NOW).expect("a database");
     let stored = StoredUsers { database: Arc::new(database), records: Records { pool: "demo".into() } };
-    let lifetimes = Lifetimes { access: Duration::from_secs(3600), refresh: MONTH };
+    let hour = Duration::from_secs(3600);
+    let lifetimes = ClientLifetimes::all(Lifetimes { access: hour, id: hour, refresh: MONTH });
     StoredGrants::new(&stored, lifetimes, Rates::default())
 }
 
