@@ -43,6 +43,7 @@ impl HostedUi {
         request: Option<AuthorizationRequest>,
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
+        let under_way = under_way.wanting(request.as_ref().and_then(AuthorizationRequest::wanted_level));
         let Some((user, step)) = self.sign_in.next(&under_way).await? else {
             // Another password, or disabled, since the first page.
             let again = self.again_location(request.as_ref());
@@ -53,8 +54,11 @@ impl HostedUi {
         let is_trusted =
             may_be_trusted && matches!(step, Step::Challenge(_)) && self.is_trusted(headers, &under_way).await?;
         let (step, under_way) = if is_trusted {
-            let proofs = under_way.proofs.and(Proof::RememberedBrowser);
-            (Step::Done, UnderWay { proofs, ..under_way })
+            let proofs = under_way.proofs.clone().and(Proof::RememberedBrowser);
+            let trusted = UnderWay { proofs, ..under_way };
+            // An application that asks for a level wants the factor itself.
+            let step = self.sign_in.next(&trusted).await?.map_or(step, |(_, step)| step);
+            (step, trusted)
         } else {
             (step, under_way)
         };

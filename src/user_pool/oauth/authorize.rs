@@ -13,9 +13,11 @@ use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::grant::record::{Grant, Pending};
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::oauth::pushed::Pushed;
-use crate::user_pool::oauth::request::{self, Asked, AuthorizationRequest, OURSELVES, ResponseMode, one};
+use crate::user_pool::oauth::request::{self, Asked, AuthorizationRequest, OURSELVES, ResponseMode, WantedLevel, one};
 use crate::user_pool::settings::Pkce;
+use crate::user_pool::signin::proof::Level;
 use crate::user_pool::signin::sso::Session;
+use crate::user_pool::signin::step::{Step, UnderWay};
 
 /// Longer hints are ignored: they are part of the sign-in form.
 const LOGIN_HINT_BYTES_MAX: usize = 256;
@@ -89,7 +91,14 @@ impl Provider {
             Ok(registered) => registered,
             Err(error) => return Ok(Err(error)),
         };
-        Ok(Ok(match self.decide(form, (client, sent), redirect_uri, session) {
+        let read = self.read_sent(form, (client, sent), redirect_uri);
+        let session = match (&read, session) {
+            (Ok((request, _)), Some(session)) => self.reaching(session, request.wanted_level()).await?,
+            _ => None,
+        };
+        let login_hint = login_hint(form);
+        let decided = read.and_then(|read| self.decide(read, (client, redirect_uri), session, login_hint?));
+        Ok(Ok(match decided {
             Ok(Decided::Silently(request, session)) => Decision::Code(self.code_location(&request, session).await?),
             Ok(Decided::Asks(decision)) => decision,
             Err(error) => {
@@ -127,7 +136,9 @@ impl Provider {
             }
             (hinted, asked) => hinted.or(asked),
         };
-        let mut request = request::read(form, client, redirect_uri, (interaction.subject.clone(), asked.claims))?;
+        let level = asked.level.map(|(least, is_essential)| WantedLevel { least, is_essential });
+        let said = (interaction.subject.clone(), asked.claims, level);
+        let mut request = request::read(form, client, redirect_uri, said)?;
         request.asked = Asked {
             provider: self.asked_provider(form)?,
             prompt: interaction.prompt.clone(),
@@ -160,17 +171,38 @@ impl Provider {
         Ok((client, redirect_uri))
     }
 
-    fn decide<'s>(
+    fn read_sent(
         &self,
         form: &Form<'_>,
         (client, sent): (&Client, Sent),
         redirect_uri: &str,
-        session: Option<&'s Session>,
-    ) -> Result<Decided<'s>, Error> {
+    ) -> Result<(AuthorizationRequest, Interaction), Error> {
         if client.options().requires_par && sent == Sent::ByBrowser {
             return Err(Error::request("the client must push its requests"));
         }
-        let (request, interaction) = self.read_request(form, client, redirect_uri)?;
+        self.read_request(form, client, redirect_uri)
+    }
+
+    /// The session, unless its user can prove a level that was not proved for it (pool §8.8).
+    async fn reaching<'s>(
+        &self,
+        session: &'s Session,
+        wanted: Option<Level>,
+    ) -> Result<Option<&'s Session>, database::Error> {
+        if wanted.is_none_or(|wanted| session.proofs.level() >= wanted) {
+            return Ok(Some(session));
+        }
+        let next = self.sign_in.next(&UnderWay::of_session(session).wanting(wanted)).await?;
+        Ok(matches!(next, Some((_, Step::Done))).then_some(session))
+    }
+
+    fn decide<'s>(
+        &self,
+        (request, interaction): (AuthorizationRequest, Interaction),
+        (client, redirect_uri): (&Client, &str),
+        session: Option<&'s Session>,
+        login_hint: Option<&str>,
+    ) -> Result<Decided<'s>, Error> {
         let now = self.clock.now();
         let session = session.filter(|session| Self::suffices(session, &interaction, now));
         match session {
@@ -189,7 +221,7 @@ impl Provider {
             None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
             None => Ok(Decided::Asks(Decision::NeedsSignIn {
                 request: Box::new(request),
-                login_hint: login_hint(form)?.map(str::to_owned),
+                login_hint: login_hint.map(str::to_owned),
             })),
         }
     }
@@ -296,6 +328,9 @@ impl Provider {
     ) -> Result<String, database::Error> {
         if !request.is_for(&session.subject) {
             return Ok(self.not_signed_in_location(request));
+        }
+        if request.is_unmet_by(session.proofs.level()) {
+            return Ok(self.error_location(request.destination(), request.state.as_deref(), Error::UNMET));
         }
         let pending = Pending {
             grant: Grant {

@@ -8,6 +8,7 @@ use crate::user_pool::directory::client::Client;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::user_claims;
+use crate::user_pool::signin::proof::Level;
 
 /// Maximum length, because it is part of the sign-in form and of the grant.
 const MAX_BYTES: usize = 2048;
@@ -25,6 +26,8 @@ pub(super) struct Read {
     pub(super) claims: Option<RequestedClaims>,
     /// No other user may sign in (§5.5.1: `sub` with a value).
     pub(super) subject: Option<String>,
+    /// The lowest level of those that `acr` of the ID token may have, and whether it must.
+    pub(super) level: Option<(Level, bool)>,
 }
 
 impl RequestedClaims {
@@ -76,5 +79,22 @@ pub(super) fn read(text: Option<&str>, client: &Client) -> Result<Read, Error> {
     let claims = RequestedClaims { id_token: names("id_token")?, userinfo: names("userinfo")? };
     let value_of = |member: &str| asked.get(member)?.get("sub")?.get("value")?.as_str().map(str::to_owned);
     let subject = value_of("id_token").or_else(|| value_of("userinfo"));
-    Ok(Read { claims: Some(claims).filter(|claims| *claims != RequestedClaims::default()), subject })
+    let level = match asked.get("id_token").and_then(|asked| asked.get("acr")) {
+        Some(acr) => level(acr)?,
+        None => None,
+    };
+    let claims = Some(claims).filter(|claims| *claims != RequestedClaims::default());
+    Ok(Read { claims, subject, level })
+}
+
+/// What a request says of `acr` (§5.5.1.1).
+fn level(acr: &Value) -> Result<Option<(Level, bool)>, Error> {
+    let is_essential = acr.get("essential") == Some(&Value::Bool(true));
+    let several = acr.get("values").and_then(Value::as_array).into_iter().flatten();
+    let named: Vec<&str> = several.chain(acr.get("value")).filter_map(Value::as_str).collect();
+    match named.iter().filter_map(|name| Level::named(name)).min() {
+        Some(least) => Ok(Some((least, is_essential))),
+        None if is_essential && !named.is_empty() => Err(Error::UNMET),
+        None => Ok(None),
+    }
 }

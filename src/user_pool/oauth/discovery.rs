@@ -6,6 +6,7 @@ use crate::jose::signing_key::{Algorithm, PublicKey};
 use crate::message::WholeResponse;
 use crate::user_pool::client_options::{GrantTypes, SCOPES};
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::signin::proof::Level;
 use crate::user_pool::{reply, routes};
 
 /// How long both may be cached, in seconds. A new key must be published for longer than that before it signs.
@@ -47,6 +48,7 @@ impl Provider {
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid", "preferred_username",
                 "name", "email", "email_verified", "groups",
             ],
+            "acr_values_supported": self.sign_in.levels().into_iter().map(Level::name).collect::<Vec<_>>(),
             "prompt_values_supported": ["none", "login", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": self.is_stored(),

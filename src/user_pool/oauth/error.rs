@@ -39,6 +39,9 @@ impl Error {
     /// A code or refresh token counts for nothing (RFC 6749 §5.2).
     pub(super) const NOT_VALID: Self =
         Self::grant("the code or refresh token is not valid, was used before, or is another client's");
+    /// The user cannot prove the level that the request needs (OpenID Connect Core Error Code unmet_authentication_requirements).
+    pub(super) const UNMET: Self =
+        Self::new("unmet_authentication_requirements", "the user has not reached the level that is asked for");
     /// A sign-in would ask for more today than was proved when the grant was made.
     pub(super) const NOT_ENOUGH: Self = Self {
         reason: Some(Code(TOKEN_NOT_ENOUGH)),

@@ -49,6 +49,7 @@ impl Provider {
             fingerprint: grant.fingerprint.clone(),
             proofs: grant.proofs.clone(),
             trusts: false,
+            wanted: None,
         };
         Ok(match self.sign_in.next(&under_way).await? {
             Some((user, Step::Done)) => Holder::User(user),

@@ -8,6 +8,7 @@ use crate::user_pool::client_options::resource_server;
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::claims_request::RequestedClaims;
 use crate::user_pool::oauth::error::Error;
+use crate::user_pool::signin::proof::Level;
 
 /// Maximum length of `state` and `nonce`, because both are part of the sign-in form.
 const CARRIED_MAX_BYTES: usize = 2048;
@@ -77,6 +78,18 @@ pub(crate) struct AuthorizationRequest {
     /// What another provider is told, if the user signs in there.
     #[serde(default)]
     pub(crate) asked: Asked,
+    /// How sure of the user the relying party wants to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) level: Option<WantedLevel>,
+}
+
+/// A level that a request asks for (pool §8.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WantedLevel {
+    /// The lowest that will do.
+    pub(super) least: Level,
+    /// Whether an answer below is an error (OIDC Core §5.5.1.1). Otherwise the ID token says what was reached.
+    pub(super) is_essential: bool,
 }
 
 /// How the relying party wants the user to sign in.
@@ -111,6 +124,16 @@ impl AuthorizationRequest {
         scopes
     }
 
+    /// The level that the user is asked for.
+    pub(crate) fn wanted_level(&self) -> Option<Level> {
+        self.level.map(|wanted| wanted.least)
+    }
+
+    /// Whether an ID token with this level is no answer to the request.
+    pub(super) fn is_unmet_by(&self, level: Level) -> bool {
+        self.level.is_some_and(|wanted| wanted.is_essential && level < wanted.least)
+    }
+
     /// The application that the token is for, if it is for one.
     pub(crate) fn resource(&self) -> Option<&str> {
         self.resource.as_deref()
@@ -142,7 +165,7 @@ pub(super) fn read(
     form: &Form<'_>,
     client: &Client,
     redirect_uri: &str,
-    (subject, claims): (Option<String>, Option<RequestedClaims>),
+    (subject, claims, level): (Option<String>, Option<RequestedClaims>, Option<WantedLevel>),
 ) -> Result<AuthorizationRequest, Error> {
     for name in PARAMETERS {
         one(form, name)?;
@@ -177,7 +200,18 @@ pub(super) fn read(
         response_mode,
         ui_locales: ui_locales(form)?,
         asked: Asked::default(),
+        level: match level {
+            Some(level) => Some(level),
+            None => acr_values(form)?,
+        },
     })
+}
+
+/// The level that `acr_values` asks for (OIDC Core §3.1.2.1): a wish. Names that nobody knows are ignored.
+fn acr_values(form: &Form<'_>) -> Result<Option<WantedLevel>, Error> {
+    let names = one(form, "acr_values")?.unwrap_or_default();
+    let least = names.split(' ').filter_map(Level::named).min();
+    Ok(least.map(|least| WantedLevel { least, is_essential: false }))
 }
 
 /// The audience of the resource that a token is asked for (RFC 8707 §2). One that the client may not have is refused: it would not know that

@@ -10,6 +10,7 @@ mod factor_attacks;
 mod federated;
 mod generations;
 mod guesses;
+mod levels;
 mod lifetimes;
 mod log;
 mod logout;

@@ -7,10 +7,11 @@ use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::totp::{self, Seed};
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::audit::{Actor, AuditRows, Done};
-use crate::user_pool::factors::settings;
+use crate::user_pool::factors::settings::{self, Factor};
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::risk::{Attempt, Guess, Origin, Refused};
 use crate::user_pool::signin::password::SignIn;
+use crate::user_pool::signin::proof::Level;
 use crate::user_pool::signin::second::{Answer, From, Second, SetUp};
 use crate::user_pool::signin::step::{Facts, Step, UnderWay, step};
 
@@ -26,15 +27,30 @@ impl SignIn {
             let settings = settings::Settings::default();
             return Ok(user.map(|(user, ())| {
                 let facts = Facts::without_store(&user);
-                (user, step(&under_way.proofs, &facts, &settings))
+                (user, step(&under_way.proofs, None, &facts, &settings))
             }));
         };
         let (factors, subject) = (second.factors.clone(), under_way.subject.clone());
         let found = self.user_of(under_way, move |on| factors.of(on, &subject)).await?;
         Ok(found.map(|(user, owned)| {
             let facts = Facts::of(&user, owned, &second.settings);
-            (user, step(&under_way.proofs, &facts, &second.settings))
+            (user, step(&under_way.proofs, under_way.wanted, &facts, &second.settings))
         }))
+    }
+
+    /// The levels that users of the pool can prove.
+    pub(crate) fn levels(&self) -> Vec<Level> {
+        let Some(second) = &self.second else { return vec![Level::One] };
+        let settings = &second.settings;
+        let asks_for = |factors: &[Factor]| !settings.is_off() && settings.has_one_of(factors);
+        let can = |level: &Level| match level {
+            Level::One => true,
+            // Recovery codes come with an app and with a passkey.
+            Level::Two => asks_for(&Factor::ALL),
+            Level::Three => asks_for(&[Factor::Totp, Factor::Passkey]),
+            Level::Four => asks_for(&[Factor::Passkey]) || settings.passkey_is_first,
+        };
+        Level::ALL.into_iter().filter(can).collect()
     }
 
     /// Verifies a one-time password and uses it up.

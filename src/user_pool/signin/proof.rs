@@ -75,7 +75,7 @@ impl Proof {
 pub(crate) struct Proofs(Vec<Proof>);
 
 /// How sure a sign-in makes of who the user is (pool §8.8). The order is that of the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Level {
     /// One factor.
     One,
@@ -88,6 +88,14 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 4] = [Self::One, Self::Two, Self::Three, Self::Four];
+
+    /// A level by its name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+
     /// `acr`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -131,6 +139,17 @@ impl Proofs {
             Proof::Totp | Proof::Passkey { .. } | Proof::RememberedBrowser => Challenge::Mfa,
         };
         self.0.iter().map(|proof| (challenge(proof), true)).collect()
+    }
+
+    /// The level with this factor, too.
+    pub(crate) fn level_with(&self, factor: Factor) -> Level {
+        let proof = match factor {
+            Factor::Passkey => Proof::Passkey { is_verified: true, is_synced: true },
+            Factor::Totp => Proof::Totp,
+            Factor::Email => Proof::EmailCode,
+            Factor::Sms => Proof::SmsCode,
+        };
+        self.clone().and(proof).level()
     }
 
     /// Whether this factor was proved.

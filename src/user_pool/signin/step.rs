@@ -7,7 +7,7 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::rules::{has_two_factors, second_factors};
 use crate::user_pool::factors::settings::{Factor, Mode, Settings};
-use crate::user_pool::signin::proof::Proofs;
+use crate::user_pool::signin::proof::{Level, Proofs};
 use crate::user_pool::signin::sso::Session;
 
 /// What the next step depends on.
@@ -86,6 +86,9 @@ pub(crate) struct UnderWay {
     /// Whether the user trusts the browser from now on.
     #[serde(default)]
     pub(crate) trusts: bool,
+    /// The level that the application asks for (pool §8.8). Users are asked for it who can prove it.
+    #[serde(default)]
+    pub(crate) wanted: Option<Level>,
 }
 
 impl UnderWay {
@@ -97,7 +100,13 @@ impl UnderWay {
             fingerprint: user.fingerprint().to_owned(),
             proofs,
             trusts: false,
+            wanted: None,
         }
+    }
+
+    /// The same, for an application that asks for a level.
+    pub(crate) fn wanting(self, wanted: Option<Level>) -> Self {
+        Self { wanted, ..self }
     }
 
     /// What the user of a session has proved. It is for no page, so it has no name.
@@ -108,6 +117,7 @@ impl UnderWay {
             fingerprint: session.fingerprint.clone(),
             proofs: session.proofs.clone(),
             trusts: false,
+            wanted: None,
         }
     }
 }
@@ -126,19 +136,27 @@ impl Facts {
     }
 }
 
-/// What comes after `proofs`.
-pub(crate) fn step(proofs: &Proofs, facts: &Facts, settings: &Settings) -> Step {
+/// What comes after `proofs`, for an application that asks for the level `wanted`.
+pub(crate) fn step(proofs: &Proofs, wanted: Option<Level>, facts: &Facts, settings: &Settings) -> Step {
     match facts.status {
         Status::Unconfirmed => return Step::NotConfirmed,
         Status::ForceChangePassword => return Step::NewPassword,
         Status::ResetRequired => return Step::ResetRequired,
         Status::Confirmed | Status::ExternalProvider => {}
     }
+    let left = |factors: &[Factor]| factors.iter().copied().filter(|factor| !proofs.have(*factor)).collect::<Vec<_>>();
+    let owned = left(&facts.owned.factors);
+    if let Some(wanted) = wanted.filter(|wanted| proofs.level() < *wanted) {
+        let factors: Vec<_> = owned.iter().copied().filter(|factor| proofs.level_with(*factor) >= wanted).collect();
+        // A recovery code is worth as much as a code that is sent.
+        let has_recovery_codes = facts.owned.recovery_codes > 0 && proofs.level_with(Factor::Email) >= wanted;
+        if !factors.is_empty() {
+            return Step::Challenge(Ways { factors, has_recovery_codes });
+        }
+    }
     if facts.mode == Mode::Off || proofs.are_enough() {
         return Step::Done;
     }
-    let left = |factors: &[Factor]| factors.iter().copied().filter(|factor| !proofs.have(*factor)).collect::<Vec<_>>();
-    let owned = left(&facts.owned.factors);
     match facts.mode {
         _ if !owned.is_empty() => {
             Step::Challenge(Ways { factors: owned, has_recovery_codes: facts.owned.recovery_codes > 0 })
@@ -173,7 +191,11 @@ mod tests {
     #[track_caller]
     fn check(proofs: &str, mode: Mode, owned: &[Factor], expected: Step) {
         let proofs = proofs.parse().expect("names of proofs");
-        assert_eq!(step(&proofs, &facts(mode, owned), &settings(mode)), expected, "{proofs:?} {mode:?} {owned:?}");
+        assert_eq!(
+            step(&proofs, None, &facts(mode, owned), &settings(mode)),
+            expected,
+            "{proofs:?} {mode:?} {owned:?}"
+        );
     }
 
     #[test]
@@ -197,7 +219,7 @@ mod tests {
             for proofs in ["pwd", "pwd totp", "hwk+user"] {
                 let facts = Facts { status, ..facts(Mode::Required, &[Factor::Totp]) };
                 let proofs = proofs.parse().expect("names of proofs");
-                assert_eq!(step(&proofs, &facts, &settings(Mode::Required)), expected);
+                assert_eq!(step(&proofs, Some(Level::Four), &facts, &settings(Mode::Required)), expected);
             }
         }
     }
@@ -210,6 +232,34 @@ mod tests {
                 check(proofs, mode, &[], Step::Done);
             }
         }
+    }
+
+    #[track_caller]
+    fn check_wanted(proofs: &str, wanted: Level, mode: Mode, owned: &[Factor], expected: Step) {
+        let proofs = proofs.parse().expect("names of proofs");
+        let settings = Settings { mode, factors: Factor::ALL.to_vec(), ..Settings::default() };
+        assert_eq!(
+            step(&proofs, Some(wanted), &facts(mode, owned), &settings),
+            expected,
+            "{proofs:?} {wanted:?} {owned:?}"
+        );
+    }
+
+    #[test]
+    fn an_application_gets_the_level_that_it_asks_for_from_users_who_can_prove_it() {
+        let (totp, passkey, email) = (Factor::Totp, Factor::Passkey, Factor::Email);
+        let all = &[passkey, totp, email][..];
+        check_wanted("pwd", Level::One, Mode::Off, all, Step::Done);
+        check_wanted("pwd", Level::Two, Mode::Off, all, challenge(all));
+        check_wanted("pwd", Level::Three, Mode::Optional, all, challenge(&[passkey, totp]));
+        check_wanted("pwd totp", Level::Four, Mode::Optional, all, challenge(&[passkey]));
+        check_wanted("pwd browser", Level::Three, Mode::Required, all, challenge(&[passkey, totp]));
+        check_wanted("fed", Level::Three, Mode::Off, all, challenge(&[passkey, totp]));
+        check_wanted("hwk+user", Level::Four, Mode::Required, all, Step::Done);
+        // Who cannot reach it is asked for what the pool asks for, and no more.
+        check_wanted("pwd", Level::Four, Mode::Off, &[totp], Step::Done);
+        check_wanted("pwd", Level::Four, Mode::Optional, &[totp], challenge(&[totp]));
+        check_wanted("pwd totp", Level::Four, Mode::Required, &[totp], Step::Done);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl HostedUi {
         if !self.used.take(&handle.id, handle.made_at(), HANDLE_LIFETIME, now) {
             return Ok(answer::refused(view, Refused::HandleUsed));
         }
-        let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));
+        let under_way = UnderWay::of(&user, Proofs::first(Proof::Password)).wanting(handle.request.wanted_level());
         // `None`: disabled, or with another password, at this moment. The ticket is refused then.
         let next = self.sign_in.next(&under_way).await?.map_or("done", |(_, step)| answer::next(&step));
         let origin = handle.origin.clone();
