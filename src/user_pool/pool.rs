@@ -24,6 +24,7 @@ use crate::user_pool::failures::Failures;
 use crate::user_pool::federation::Federation;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
+use crate::user_pool::hosted_ui::entry;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::metrics::Metrics;
@@ -228,6 +229,10 @@ impl UserPool {
             Route::Logout => ui.logout(headers, &form, caller.address()).await,
             Route::Stylesheet => Ok(ui.stylesheet(headers, request.uri().path())),
             Route::Root => Ok(ui.root()),
+            Route::SignUpPage | Route::ForgotPasswordPage if entry::is_of_client(&form) => {
+                ui.enter(headers, &form, request.uri().path()).await
+            }
+            Route::LoginPage => ui.login(headers, &form).await,
             Route::SignInPage => ui.home(headers, &form).await,
             Route::SignInForm => ui.sign_in(headers, &form, caller.address()).await,
             Route::StepPage => ui.step_page(headers, &form).await,

@@ -48,6 +48,8 @@ pub(crate) const SIGN_OUT: &str = "/sign-out";
 /// The target of the form that asks whether a program may act as the user.
 pub(crate) const CONFIRM: &str = "/confirm";
 
+/// Cognito's address of the sign-in page, with the parameters of the authorization endpoint (pool §9.2).
+pub(crate) const LOGIN: &str = "/login";
 /// The page to sign up on, and the target of its form.
 pub(crate) const SIGN_UP: &str = "/signup";
 /// The page that takes the code of a sign-up, and the target of its form.
@@ -126,6 +128,7 @@ pub(crate) enum Route {
     ProviderForm,
     ProviderPage,
     ProviderAnswer,
+    LoginPage,
 }
 
 /// Why no route matches a request.
@@ -173,6 +176,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         PROCEED => either(Route::Proceed, method == Method::GET, "GET"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
         CONFIRM => either(Route::ConfirmForm, posts, "POST"),
+        LOGIN => either(Route::LoginPage, method == Method::GET, "GET"),
         SIGN_UP if posts => Ok(Route::SignUpForm),
         SIGN_UP => either(Route::SignUpPage, reads, "GET, HEAD, POST"),
         VERIFY if posts => Ok(Route::VerifyForm),

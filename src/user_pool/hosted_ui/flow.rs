@@ -119,10 +119,15 @@ impl<T: Serialize + DeserializeOwned> Flow<T> {
 impl HostedUi {
     /// A link to a page of ours that keeps the request of the application. The request is no secret: the browser has sent it.
     pub(super) fn link(&self, label: Text, path: &str, request: Option<&AuthorizationRequest>) -> Link {
+        Link::here(label, self.address_with(path, request))
+    }
+
+    /// The address of such a link.
+    pub(super) fn address_with(&self, path: &str, request: Option<&AuthorizationRequest>) -> String {
         let sealed = request.map(|request| self.seal.seal(Purpose::Request, &(request, self.clock.now().seconds())));
         let address = sealed.map(|sealed| format!("{path}?{REQUEST}={sealed}"));
         let address = address.filter(|address| address.len() <= result::LOCATION_BYTES_MAX);
-        Link::here(label, address.unwrap_or_else(|| path.to_owned()))
+        address.unwrap_or_else(|| path.to_owned())
     }
 
     /// The request that a link has kept.

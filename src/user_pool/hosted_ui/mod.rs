@@ -8,6 +8,7 @@ mod confirm_user;
 pub(crate) mod cookies;
 mod csrf;
 mod email_code;
+pub(crate) mod entry;
 mod fields;
 mod flow;
 mod held;

@@ -3,6 +3,8 @@
 use crate::message::form::{self, Form};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::oauth::request::PARAMETERS;
+use crate::user_pool::routes;
 use crate::user_pool::signin::sso::Session;
 
 /// A valid end-session request.
@@ -34,10 +36,13 @@ impl Provider {
             (asked, hinted) => asked.or(hinted),
         };
         let client = client_id.map(|id| self.directory.client(id).ok_or(PageError::UnknownClient)).transpose()?;
-        let location = match (field("post_logout_redirect_uri")?, client) {
-            (Some(uri), Some(client)) if client.allows_post_logout(uri) => Some(with_state(uri, field("state")?)),
-            (Some(_), _) => return Err(PageError::UnknownRedirect),
-            (None, _) => None,
+        // `logout_uri` is what Cognito calls it.
+        let asked = field("post_logout_redirect_uri")?.or(field("logout_uri")?);
+        let location = match (asked, field("redirect_uri")?, client) {
+            (Some(uri), _, Some(client)) if client.allows_post_logout(uri) => Some(with_state(uri, field("state")?)),
+            (None, Some(uri), Some(client)) if client.allows_redirect(uri) => Some(to_sign_in(form)?),
+            (None, None, _) => None,
+            _ => return Err(PageError::UnknownRedirect),
         };
         let is_vouched_for = session.is_some_and(|session| {
             says("sub") == Some(session.subject.as_str()) && says("sid") == Some(session.id.as_str())
@@ -45,6 +50,17 @@ impl Provider {
         let client = client.map(|client| client.name().unwrap_or(client.id()).to_owned());
         Ok(Logout { location, client, is_vouched_for })
     }
+}
+
+/// The sign-in page, with the authorization request that came along (pool §9.6). It is checked there.
+fn to_sign_in(form: &Form<'_>) -> Result<String, PageError> {
+    let mut fields = Vec::new();
+    for name in PARAMETERS {
+        let value = form.one(name).map_err(|_| PageError::Malformed)?;
+        // It was read here, and says who was signed in until now.
+        fields.extend(value.filter(|_| *name != "id_token_hint").map(|value| (*name, value)));
+    }
+    Ok(format!("{}?{}", routes::LOGIN, form::encode(fields)))
 }
 
 fn with_state(uri: &str, state: Option<&str>) -> String {
