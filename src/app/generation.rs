@@ -142,7 +142,8 @@ impl Generation {
         let mut providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
         let pool_work = providers.take_pool_work();
         let consoles = providers.take_consoles();
-        let console = config.admin.console.clone().map(|password| Arc::new(Console::new(password, consoles, clock.clone())));
+        let console =
+            config.admin.console.clone().map(|password| Arc::new(Console::new(password, consoles, clock.clone())));
         let session = config.session.clone();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| TargetGroup::new(group, &process.targets)).collect();

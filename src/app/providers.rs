@@ -82,7 +82,8 @@ impl Providers {
             let stored = pool.settings.store.as_ref().map(|store| stored(store, &pool.settings.name, process));
             let (name, stored) = (Arc::clone(&pool.settings.name), stored.transpose()?);
             pool_work.extend(work(&pool.settings, stored.as_ref(), process)?);
-            consoles.extend(stored.clone().map(|stored| console::Pool::new(stored, Arc::clone(&pool.settings.directory))));
+            consoles
+                .extend(stored.clone().map(|stored| console::Pool::new(stored, Arc::clone(&pool.settings.directory))));
             let others = pool.settings.providers.iter().filter_map(|provider| oidc.get(&provider.name));
             let others: Vec<_> = others.map(|provider: &Provider| Arc::clone(&provider.client)).collect();
             user_pools.insert(name, embedded(pool, (stored, &others), paths, pages, process)?);
@@ -200,8 +201,7 @@ fn work(settings: &PoolSettings, stored: Option<&StoredUsers>, process: &Process
     let issuer = issuer(settings).to_owned();
     let memory = process.pool_memory(&issuer);
     let failed = |source| Error::Courier { pool: settings.name.to_string(), source };
-    let dispatch =
-        control.enter(|| background::dispatch(settings, stored, clock, registry)).map_err(failed)?;
+    let dispatch = control.enter(|| background::dispatch(settings, stored, clock, registry)).map_err(failed)?;
     let (added, log) = (Arc::clone(&memory.messages_added), background::keeper(settings, &memory, stored, clock));
     let (dispatch, log) = (dispatch.map(Arc::new), log.map(Arc::new));
     Ok(dispatch.zip(log).map(|(dispatch, log)| PoolWork { issuer, dispatch, log, added }))

@@ -29,7 +29,10 @@ fn events_path(pool: &str) -> String {
 
 impl Console {
     pub(super) fn refused(&self, status: StatusCode, why: &str) -> WholeResponse {
-        self.show(status, ConsolePage { title: why.to_owned(), links: vec![Cell::link("Console", PATH)], ..ConsolePage::default() })
+        self.show(
+            status,
+            ConsolePage { title: why.to_owned(), links: vec![Cell::link("Console", PATH)], ..ConsolePage::default() },
+        )
     }
 
     pub(super) fn pools(&self, pools: &[Pool]) -> WholeResponse {
@@ -38,7 +41,13 @@ impl Console {
         self.show(StatusCode::OK, ConsolePage { title: "User pools".to_owned(), tables, ..ConsolePage::default() })
     }
 
-    pub(super) async fn users(&self, pool: &Pool, search: &str, after: &str, now: Timestamp) -> Result<WholeResponse, Error> {
+    pub(super) async fn users(
+        &self,
+        pool: &Pool,
+        search: &str,
+        after: &str,
+        now: Timestamp,
+    ) -> Result<WholeResponse, Error> {
         pool.users.note("user.list", None, now).await?;
         let found = pool.users.search(filter(search)?, Cursor::parse(after), USERS_SHOWN).await?;
         let row = |user: &Record| {
@@ -98,7 +107,8 @@ impl Console {
         let facts = facts.into_iter().map(|(name, value)| vec![Cell::text(name), Cell::text(value)]).collect();
         let sessions = sessions.iter().map(|session| {
             let signed_in = Timestamp::from_seconds(session.session.auth_time).to_text();
-            let texts = [signed_in, session.used_at.to_text(), session.seen.address.clone(), session.clients.join(", ")];
+            let texts =
+                [signed_in, session.used_at.to_text(), session.seen.address.clone(), session.clients.join(", ")];
             texts.into_iter().chain([session.seen.agent.clone()]).map(Cell::text).collect()
         });
         let table = |title: &str, head, rows| Table { title: Some(title.to_owned()), head, rows };
@@ -111,8 +121,11 @@ impl Console {
             action: format!("{PATH}/{}/user/{}?{}", pool.name, change.name(), form::encode([("sub", &*user.subject)])),
             label,
         };
-        let enabling =
-            if user.is_enabled { act(Change::Disable, "Disable this user") } else { act(Change::Enable, "Enable this user") };
+        let enabling = if user.is_enabled {
+            act(Change::Disable, "Disable this user")
+        } else {
+            act(Change::Enable, "Enable this user")
+        };
         let acts = vec![act(Change::SignOut, "Sign out everywhere"), enabling];
         let links = vec![Cell::link("Users", users_path(&pool.name))];
         let title = user.shown_name().to_owned();
@@ -145,7 +158,8 @@ fn state(user: &Record) -> String {
 /// With the users, as links, if it is the log of a pool.
 fn events_table(events: &[Event], pool: Option<&str>) -> Table {
     let row = |event: &Event| {
-        let mut cells = vec![Cell::text(event.at.to_text()), Cell::text(event.kind.as_str()), Cell::text(event.outcome())];
+        let mut cells =
+            vec![Cell::text(event.at.to_text()), Cell::text(event.kind.as_str()), Cell::text(event.outcome())];
         cells.extend(pool.map(|pool| match &*event.subject {
             "" => Cell::text("(nobody)"),
             subject => Cell::link(subject, user_path(pool, subject)),

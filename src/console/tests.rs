@@ -70,7 +70,12 @@ fn authorization(password: &str) -> (header::HeaderName, &'static str) {
 async fn nobody_sees_a_page_without_the_password() {
     let opened = Opened::new("console-password", &["people"]);
     let wrong = "0123456789abcdef0123456789abcdeF";
-    for headers in [vec![], vec![authorization(wrong)], vec![authorization("")], vec![authorization(PASSWORD), authorization(PASSWORD)]] {
+    for headers in [
+        vec![],
+        vec![authorization(wrong)],
+        vec![authorization("")],
+        vec![authorization(PASSWORD), authorization(PASSWORD)],
+    ] {
         for path in ["/console", "/console/people", "/console/other", "/console/people/user/disable?sub=1"] {
             let answer = opened.send(Method::GET, path, &headers).await;
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");

@@ -4,8 +4,8 @@ pub(crate) mod account;
 
 use http::Method;
 
-use account::Section;
 use crate::page::css;
+use account::Section;
 
 /// Discovery (OpenID Connect Discovery §4).
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";

@@ -48,7 +48,9 @@ fn dev_started_again_uses_what_it_made() {
     let second = Dev::start_in(state, &[]);
     assert_eq!(second.password, password);
     // The database writes down when it was opened.
-    let fixed = |files: Vec<(PathBuf, Vec<u8>)>| files.into_iter().filter(|(path, _)| !path.to_string_lossy().contains("users.db")).collect::<Vec<_>>();
+    let fixed = |files: Vec<(PathBuf, Vec<u8>)>| {
+        files.into_iter().filter(|(path, _)| !path.to_string_lossy().contains("users.db")).collect::<Vec<_>>()
+    };
     assert_eq!(fixed(contents(second.stop().folder())), fixed(made));
 }
 

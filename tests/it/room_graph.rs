@@ -141,10 +141,7 @@ const ADDED: &[(&str, &str, &str)] = &[
 const USER_POOL: &[(&str, &str)] = &[
     // Pages show whose session it is.
     // Pages show which second factors there are, and the seed of one that is set up.
-    (
-        "hosted_ui",
-        "account credential directory factors federation messages oauth self_service signin verification",
-    ),
+    ("hosted_ui", "account credential directory factors federation messages oauth self_service signin verification"),
     // What users see and change of themselves.
     ("account", "credential directory factors messages signin verification"),
     ("oauth", "directory federation signin"),

@@ -19,7 +19,12 @@ const GROUP: &str = "developers";
 /// # Errors
 ///
 /// If the database fails.
-pub(super) fn ensure(config: &Config, username: &str, password: &Secret<String>, clock: &Clock) -> anyhow::Result<String> {
+pub(super) fn ensure(
+    config: &Config,
+    username: &str,
+    password: &Secret<String>,
+    clock: &Clock,
+) -> anyhow::Result<String> {
     let settings = &config.user_pools.first().context("the template has a pool")?.settings;
     let (stored, now) = (users_of(settings, clock.now())?, clock.now());
     let users = Management::new(stored).with_rules(Arc::clone(&settings.directory));

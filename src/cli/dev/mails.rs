@@ -15,8 +15,8 @@ use crate::page::Pages;
 use crate::page::headers::Frames;
 use crate::page::pages::{Letter, Letters};
 use crate::page::site::NO_FORM;
-use crate::user_pool::messages::courier::console::{Console, Shown};
 use crate::user_pool::messages::courier::Texts;
+use crate::user_pool::messages::courier::console::{Console, Shown};
 
 /// Serves the messages on a free loopback port. The path is secret: whoever reads the messages can set other people's passwords, and every user of this
 /// machine can open the port.

@@ -25,7 +25,8 @@ pub(super) fn admin(raw: &written::Admin, at: &Path, context: &mut Context<'_>) 
     let console = raw.console.as_ref().map(|raw| console(raw, &at.key("console"), context)).transpose();
     let (address, console) = (address?, console?);
     if console.is_some() && !address.ip().is_loopback() {
-        let problem = context.found.problem(&at.key("console"), "the console would be on a network, without encryption");
+        let problem =
+            context.found.problem(&at.key("console"), "the console would be on a network, without encryption");
         let hint = "set `admin.address` to a loopback address, for example `127.0.0.1:9440`; from elsewhere, use `ssh -L` or `kubectl port-forward`";
         return problem.label(&at.key("address"), "this is no loopback address").hint(hint).fail();
     }

@@ -7,8 +7,8 @@ use crate::page::link::Link;
 use crate::page::logo::Logo;
 use crate::page::pages::{
     Account, Choose, ChooseFactor, Code, CodeKind, Confirm, Demo, EmailForm, FactorItem, FactorPage, FactorPart,
-    FactorSaid, ItemButton, Letter, Letters, NameField, Notice, Offered, Picture, PostBack, RecoveryCodes, Redirecting, Refused,
-    SetUpTotp, SignIn, SignOut, Terminal,
+    FactorSaid, ItemButton, Letter, Letters, NameField, Notice, Offered, Picture, PostBack, RecoveryCodes, Redirecting,
+    Refused, SetUpTotp, SignIn, SignOut, Terminal,
 };
 use crate::page::sentence::Sentence;
 use crate::page::site::{NO_FORM, Pages, STYLE, View};

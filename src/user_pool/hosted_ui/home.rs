@@ -71,7 +71,7 @@ impl HostedUi {
         }
         let notice = Some(result.notice(now));
         let browser = browser.unwrap_or_default();
-        let is_for_account = request.is_none() && self.next_section(headers).is_some();
+        let is_for_account = self.is_for_account(headers, request.as_ref());
         let (carried, username) = (&*result.carried, &*result.username);
         let filled = Filled { carried, browser, username, notice, is_for_account, is_named: true };
         Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))

@@ -48,7 +48,8 @@ impl HostedUi {
         if location.len() <= result::LOCATION_BYTES_MAX {
             return reply::see_other(&location);
         }
-        let filled = Filled { carried, browser, username, notice: None, is_named: true };
+        let is_for_account = self.is_for_account(headers, request.as_ref());
+        let filled = Filled { carried, browser, username, notice: None, is_for_account, is_named: true };
         self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled)
     }
 
@@ -66,7 +67,9 @@ impl HostedUi {
                 }
             };
         let browser = browser.unwrap_or_default();
-        let filled = Filled { carried: &carried, browser, username: &username, notice: None, is_named: true };
+        let is_for_account = self.is_for_account(headers, request.as_ref());
+        let (carried, username) = (&*carried, &*username);
+        let filled = Filled { carried, browser, username, notice: None, is_for_account, is_named: true };
         Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
     }
 }

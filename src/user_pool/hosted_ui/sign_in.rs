@@ -82,7 +82,14 @@ impl HostedUi {
             headers,
             StatusCode::OK,
             request,
-            &Filled { carried: &carried, browser: &browser, username: hint, notice: None, is_for_account, is_named: false },
+            &Filled {
+                carried: &carried,
+                browser: &browser,
+                username: hint,
+                notice: None,
+                is_for_account,
+                is_named: false,
+            },
         );
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
@@ -194,7 +201,7 @@ impl HostedUi {
         }
         let Sent { headers, request, carried, username } = sent;
         let browser = self.browser(headers).unwrap_or_default();
-        let is_for_account = request.is_none() && self.next_section(headers).is_some();
+        let is_for_account = self.is_for_account(headers, request.as_ref());
         let filled = Filled { carried, browser, username, notice: Some(notice), is_for_account, is_named: true };
         let page = self.sign_in_page(headers, notice.status(), request.as_ref(), &filled);
         let mut response = refusal::because(notice.code(), page);

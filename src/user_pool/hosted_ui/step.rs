@@ -50,7 +50,7 @@ impl HostedUi {
             return Ok(self.refused(headers, page::Refused::Expired, again));
         };
         // Whoever changes an account proves all of it again.
-        let may_be_trusted = request.is_some() || self.next_section(headers).is_none();
+        let may_be_trusted = !self.is_for_account(headers, request.as_ref());
         let is_trusted =
             may_be_trusted && matches!(step, Step::Challenge(_)) && self.is_trusted(headers, &under_way).await?;
         let (step, under_way) = if is_trusted {

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
-use crate::page::Pages;
 use crate::user_pool::account::Account;
 use crate::user_pool::brand::{Brand, Used};
 use crate::user_pool::events::log::EventLog;

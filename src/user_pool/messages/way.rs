@@ -33,12 +33,7 @@ impl Way {
     /// # Errors
     ///
     /// If the client for a server cannot be made.
-    pub(crate) fn new(
-        settings: &Settings,
-        title: Option<&str>,
-        host: &str,
-        clock: &Clock,
-    ) -> Result<Self, BoxError> {
+    pub(crate) fn new(settings: &Settings, title: Option<&str>, host: &str, clock: &Clock) -> Result<Self, BoxError> {
         let mail = settings.mail.as_ref().map(|mail| match mail {
             MailBy::Smtp(mail) => Smtp::new(mail, host).map(Courier::Smtp),
             MailBy::Console(console) => Ok(Courier::Console(console.clone())),

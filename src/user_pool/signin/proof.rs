@@ -160,8 +160,8 @@ impl Proofs {
     /// Whether there are two factors: a passkey whose authenticator has verified the user is two, and a trusted browser takes the place of one. Codes to two
     /// addresses are two as well, though no more than level 1. So is a sign-in at a provider that is trusted with it.
     pub(crate) fn are_enough(&self) -> bool {
-        let is_trusted = self.have_trusted_browser() && self.0.len() > 1
-            || self.0.contains(&Proof::Provider { is_trusted: true });
+        let is_trusted =
+            self.have_trusted_browser() && self.0.len() > 1 || self.0.contains(&Proof::Provider { is_trusted: true });
         let are_two_codes = self.0.contains(&Proof::EmailCode) && self.0.contains(&Proof::SmsCode);
         is_trusted || are_two_codes || self.level() > Level::One
     }

@@ -266,7 +266,7 @@ mod tests {
     fn who_has_two_factors_sets_up_none() {
         let facts = Facts { has_two: true, ..facts(Mode::Required, &[Factor::Email]) };
         let settings = Settings { factors: vec![Factor::Totp, Factor::Email], ..settings(Mode::Required) };
-        let of = |proofs: &str| step(&proofs.parse().expect("names of proofs"), &facts, &settings);
+        let of = |proofs: &str| step(&proofs.parse().expect("names of proofs"), None, &facts, &settings);
         assert_eq!(of("pwd"), challenge(&[Factor::Email]));
         assert_eq!(of("email"), Step::SetUp(vec![]));
         assert_eq!(of("email pwd"), Step::Done);

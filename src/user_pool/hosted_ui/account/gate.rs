@@ -11,6 +11,7 @@ use crate::message::form::Form;
 use crate::message::{WholeResponse, cookie};
 use crate::user_pool::account::{Account, Fresh, Visitor};
 use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::routes::account::Section;
 use crate::user_pool::{reply, routes};
 
@@ -116,10 +117,19 @@ impl HostedUi {
     }
 
     /// The page of the account that the user wanted to see before the sign-in. The browser can name only pages that there are.
-    pub(in crate::user_pool::hosted_ui) fn next_section(&self, headers: &HeaderMap) -> Option<Section> {
+    fn next_section(&self, headers: &HeaderMap) -> Option<Section> {
         self.account.as_ref()?;
         let named = cookie::pairs(headers).find(|(name, _)| *name == self.cookies.next);
         named.and_then(|(_, path)| Section::page_of(path))
+    }
+
+    /// Whether a sign-in leads to a page of the account: no application has asked for it, but such a page has.
+    pub(in crate::user_pool::hosted_ui) fn is_for_account(
+        &self,
+        headers: &HeaderMap,
+        request: Option<&AuthorizationRequest>,
+    ) -> bool {
+        request.is_none() && self.next_section(headers).is_some()
     }
 
     /// Leads to where a user goes after a sign-in that no application has asked for.

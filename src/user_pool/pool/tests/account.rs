@@ -14,6 +14,7 @@ use crate::user_pool::account::settings::Settings as AccountSettings;
 use crate::user_pool::directory::settings::{Alias, Settings as Rules};
 use crate::user_pool::events::event_rows::EventRows;
 use crate::user_pool::management::NewUser;
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::settings::MailBy;
 use crate::user_pool::passwords::tests::first;
 use crate::user_pool::self_service::settings::{Address, Settings as SelfService};
@@ -30,7 +31,7 @@ async fn pool() -> Stored {
 async fn with(change: impl FnOnce(&mut Settings)) -> Stored {
     Stored::with(|settings| {
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
-        settings.messages.mail = Some(MailBy::Console);
+        settings.messages.mail = Some(MailBy::Console(Console::default()));
         settings.directory = Arc::new(Rules { aliases: vec![Alias::Email], ..Rules::default() });
         settings.self_service = Arc::new(SelfService { sign_up: None, recovery: vec![Address::Email] });
         settings.account = Arc::new(AccountSettings { may_delete: true, ..AccountSettings::default() });

@@ -5,6 +5,7 @@ use super::self_service::other_than;
 use super::stored::Stored;
 use super::*;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::messages::settings::MailBy;
 use crate::user_pool::passwords::tests::set;
@@ -19,7 +20,7 @@ async fn pool(mode: Mode, factors: &[Factor]) -> Stored {
         settings.mfa = Mfa { mode, factors: factors.to_vec(), trusts_for, ..first };
         settings.self_service = Arc::new(SelfService { sign_up: None, recovery: vec![Address::Email] });
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
-        settings.messages.mail = Some(MailBy::Console);
+        settings.messages.mail = Some(MailBy::Console(Console::default()));
     })
     .await
 }

@@ -9,6 +9,7 @@ use crate::user_pool::factors::change::Removal;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
 use crate::user_pool::management::Error;
 use crate::user_pool::management::factors::Taken;
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::messages::outgoing::Outgoing;
 use crate::user_pool::messages::settings::MailBy;
@@ -21,7 +22,7 @@ async fn pool() -> (Stored, String) {
         let factors = vec![Factor::Passkey, Factor::Totp];
         settings.mfa = Mfa { mode: Mode::Optional, factors, trusts_for, ..Mfa::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
-        settings.messages.mail = Some(MailBy::Console);
+        settings.messages.mail = Some(MailBy::Console(Console::default()));
     })
     .await;
     with_passkey(&stored).await;

@@ -8,6 +8,7 @@ use crate::user_pool::credential::recovery_code;
 use crate::user_pool::credential::totp::Seed;
 use crate::user_pool::credential::webauthn::tests::Device;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
+use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::messages::settings::MailBy;
 use crate::user_pool::settings::Store;
@@ -22,7 +23,7 @@ async fn pool(mode: Mode) -> Stored {
         let factors = vec![Factor::Passkey, Factor::Totp];
         settings.mfa = Mfa { mode, factors, passkey_is_first: true, trusts_for, ..Mfa::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
-        settings.messages.mail = Some(MailBy::Console);
+        settings.messages.mail = Some(MailBy::Console(Console::default()));
     })
     .await
 }
@@ -277,7 +278,7 @@ async fn another_address_ends_the_trust_in_browsers_that_codes_to_the_former_one
         let trusts_for = Some(Duration::from_secs(30 * 86_400));
         settings.mfa = Mfa { mode: Mode::Optional, factors: vec![Factor::Email], trusts_for, ..Mfa::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
-        settings.messages.mail = Some(MailBy::Console);
+        settings.messages.mail = Some(MailBy::Console(Console::default()));
     })
     .await;
     let (mut browser, page) = stored.half_way().await;

@@ -60,7 +60,7 @@ fn address(number: u8) -> IpAddr {
 impl Browser<'_> {
     /// A browser elsewhere with the same cookies.
     fn copy(&self, number: u8) -> Browser<'_> {
-        Browser { cookies: self.cookies.clone(), address: address(number), headers: vec![], fixture: self.fixture }
+        Browser { cookies: self.cookies.clone(), address: address(number), headers: vec![], ..*self }
     }
 }
 
@@ -97,7 +97,7 @@ async fn verification_code() -> usize {
     browser.send_form(routes::SIGN_UP, &fields).await;
     let code = Secret::new(open.code("ada@example.com").await);
     let subject = open.users.search(Default::default(), None, 1).await.expect("listed").users.remove(0).subject;
-    let service = open.fixture.pool.ui.service.as_ref().expect("a store");
+    let service = open.fixture.pool.ui().service.as_ref().expect("a store");
     let (visit, now) = (Visit::none(), START);
     winners(|_| {
         let confirmed = service.confirm(subject.clone(), Address::Email, code.clone(), (&visit, now));
@@ -174,7 +174,7 @@ async fn sign_in_code() -> usize {
     super::email_code::ask(&mut browser, "grace").await;
     let code = Secret::new(stored.sent(Kind::SignIn, "grace@example.com").await);
     let subject = stored.users.show("grace").await.expect("found").subject;
-    let service = stored.fixture.pool.ui.service.as_ref().expect("a store");
+    let service = stored.fixture.pool.ui().service.as_ref().expect("a store");
     let visit = Visit::none();
     winners(|_| {
         let proved = service.sign_in_with_code(subject.clone(), code.clone(), (&visit, START));
@@ -186,7 +186,7 @@ async fn sent_second_factor() -> usize {
     let stored = super::sent_codes::pool(Mode::Optional, &[Factor::Email]).await;
     stored.half_way().await;
     let code = &stored.sent(Kind::SecondFactor, "grace@example.com").await;
-    let (sign_in, under_way) = (&stored.fixture.pool.ui.sign_in, &grace_with_password(&stored).await);
+    let (sign_in, under_way) = (&stored.fixture.pool.ui().sign_in, &grace_with_password(&stored).await);
     winners(|number| async move {
         let answer = sign_in.sent_code(under_way, Factor::Email, code, (address(number), None)).await;
         matches!(answer.expect("written"), Answered::Right)
@@ -215,7 +215,7 @@ async fn reset_code() -> usize {
 /// Each page has a secret of its own, and each has been let through to the write.
 async fn set_up_page() -> usize {
     let stored = pool(Mode::Required).await;
-    let (sign_in, under_way) = (&stored.fixture.pool.ui.sign_in, &grace_with_password(&stored).await);
+    let (sign_in, under_way) = (&stored.fixture.pool.ui().sign_in, &grace_with_password(&stored).await);
     let stored = &stored;
     winners(|_| async move {
         let seed = crate::user_pool::credential::totp::Seed::random();

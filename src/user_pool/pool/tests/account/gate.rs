@@ -199,7 +199,7 @@ async fn a_user_who_is_disabled_or_signed_out_or_deleted_meanwhile_sees_nothing(
 async fn whoever_passed_the_gate_before_the_session_ended_changes_nothing() {
     let stored = pool().await;
     let browser = stored.grace().await;
-    let ui = &stored.fixture.pool.ui;
+    let ui = stored.fixture.pool.ui();
     let account = ui.account.as_ref().expect("a database");
     let now = stored.fixture.clock.now();
     let cookie = &browser.cookies["__Host-vestibule-pool"];
