@@ -62,8 +62,6 @@ user_pools:
     issuer: https://login.example.com
     signing_key_file: pool-key.pem
     applications: ['https://people.example.com']
-    store: { sqlite: people.db, key_files: [store-key] }
-    identity_providers: { corp: {} }
 target_groups:
   app: { targets: ['127.0.0.1:1'], health_check: {}, stickiness: { type: lb_cookie } }
 trust_stores: { clients: { ca_files: [clients.pem], crl_files: [clients.crl] } }

@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::page::settings::Schemes;
-
 /// A colour of the sRGB space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color {
@@ -113,6 +111,16 @@ impl Role {
             Scheme::Dark => Color::from_number(dark),
         }
     }
+}
+
+/// Which colour schemes the pages have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Schemes {
+    /// Light or dark, as the visitor's system is set.
+    #[default]
+    System,
+    /// Light for everybody.
+    Light,
 }
 
 /// A colour scheme of the visitor's system (`prefers-color-scheme`).

@@ -2,20 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::page::color::Colors;
+use crate::page::color::{Colors, Schemes};
 use crate::page::css::Stylesheet;
 use crate::page::logo::Logo;
 use crate::page::translation::{self, Translation};
-
-/// Which colour schemes the pages have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Schemes {
-    /// Light or dark, as the visitor's system is set.
-    #[default]
-    System,
-    /// Light for everybody.
-    Light,
-}
 
 /// Addresses that every page links to. Each is an `https` URL or that of an e-mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

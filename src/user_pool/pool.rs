@@ -209,6 +209,9 @@ impl UserPool {
         if matches!(route, Route::Revoke | Route::Introspect | Route::PushedRequest) && !self.provider.is_stored() {
             return ui.not_found(request.headers());
         }
+        if matches!(route, Route::ProviderAnswer | Route::ProviderForm | Route::ProviderPage) && !ui.has_providers() {
+            return ui.not_found(request.headers());
+        }
         let Some(form) = parameters(&request, route) else { return Self::malformed(ui, request.headers(), route) };
         let headers = request.headers();
         let answered = match route {

@@ -82,6 +82,8 @@ fn form(page: &Answer) -> (String, Vec<(String, String)>) {
         Some(rest.split('"').next().expect("closed").replace("&#38;", "&").replace("&#39;", "'").replace("&#34;", "\""))
     };
     let (_, form) = text.split_once("<form").unwrap_or_else(|| panic!("a form: {text}"));
+    // A page may have more than one.
+    let form = form.split("</form>").next().unwrap_or_default();
     let action = attribute(form.split('>').next().expect("a tag"), "action").unwrap_or_default();
     let hidden = form.split("<input").skip(1).map(|rest| rest.split('>').next().expect("a tag"));
     let hidden = hidden.filter(|tag| tag.contains("type=\"hidden\""));

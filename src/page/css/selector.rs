@@ -1,7 +1,8 @@
 //! Selectors.
 
+use crate::page::css::reader::{DEPTH_MAX, Reader};
 use crate::page::css::token::Kind;
-use crate::page::css::{DEPTH_MAX, Reader, alias, allowed};
+use crate::page::css::{alias, allowed};
 
 impl Reader<'_> {
     /// The selectors of a rule, up to and with the `{`. Whether they can be used.

@@ -3,6 +3,7 @@
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 
 use super::*;
+use crate::page::css::problem::PROBLEMS_MAX;
 
 #[track_caller]
 fn passes(text: &str, expected: &str) {

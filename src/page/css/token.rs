@@ -3,7 +3,7 @@
 //! What a browser could read differently is refused instead of repaired: a backslash (so `\75rl(` is nobody's `url(`), `<`, control characters,
 //! characters outside ASCII except in comments and strings, and whatever is not closed.
 
-use crate::page::css::Problem;
+use crate::page::css::problem::Problem;
 
 /// A token, and the line on which it begins, counted from one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

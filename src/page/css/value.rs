@@ -1,7 +1,8 @@
 //! Declarations: properties and their values.
 
+use crate::page::css::allowed;
+use crate::page::css::reader::{DEPTH_MAX, Reader};
 use crate::page::css::token::Kind;
-use crate::page::css::{DEPTH_MAX, Reader, allowed};
 
 impl Reader<'_> {
     /// Declarations up to and with the `}`.

@@ -130,6 +130,11 @@ impl HostedUi {
         self.federation.named(request.asked.provider.as_deref()?)
     }
 
+    /// Whether users sign in at other providers.
+    pub(crate) fn has_providers(&self) -> bool {
+        !self.federation.providers().is_empty()
+    }
+
     /// The buttons on the sign-in page. `None` if there are none, or if the application asks for users of the pool itself.
     pub(super) fn offered(&self, request: Option<&AuthorizationRequest>) -> Option<Providers<'_>> {
         let providers = self.federation.providers();

@@ -2,7 +2,6 @@
 
 pub(crate) mod again;
 mod challenge;
-pub(crate) mod errand;
 pub(crate) mod known;
 pub(crate) mod passkey;
 mod password;

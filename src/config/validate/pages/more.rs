@@ -6,9 +6,10 @@ use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::pages::{ColorScheme, Pages};
 use crate::config::validate::context::Context;
+use crate::page::color::Schemes;
 use crate::page::css::{self, Stylesheet};
 use crate::page::link;
-use crate::page::settings::{Links, Schemes, Settings};
+use crate::page::settings::{Links, Settings};
 
 pub(super) fn schemes(raw: &Pages, base: &Settings) -> Schemes {
     match raw.color_scheme {

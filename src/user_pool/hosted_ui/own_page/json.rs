@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::event::Visit;
 use crate::user_pool::hosted_ui::own_page::answer::{self, Refused};
+use crate::user_pool::hosted_ui::own_page::errand::{HANDLE_LIFETIME, Handle, Ticket};
 use crate::user_pool::hosted_ui::own_page::proceed;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::refusal;
@@ -19,7 +20,6 @@ use crate::user_pool::hosted_ui::sign_in::{BUSY_FOR, whole_seconds};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::signin::Outcome;
-use crate::user_pool::signin::errand::{HANDLE_LIFETIME, Handle, Ticket};
 use crate::user_pool::signin::proof::{Proof, Proofs};
 use crate::user_pool::signin::step::UnderWay;
 

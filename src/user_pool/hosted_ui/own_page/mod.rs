@@ -6,6 +6,7 @@
 //!    with our cookie as that of the site in the address bar.
 
 mod answer;
+mod errand;
 mod json;
 mod proceed;
 
@@ -16,10 +17,10 @@ use http::{HeaderMap, header};
 
 use crate::message::{WholeResponse, form};
 use crate::user_pool::hosted_ui::csrf;
+use crate::user_pool::hosted_ui::own_page::errand::Handle;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::reply;
-use crate::user_pool::signin::errand::Handle;
 
 /// Longest user name that an application may suggest.
 const HINT_BYTES_MAX: usize = 256;

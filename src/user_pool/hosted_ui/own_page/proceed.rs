@@ -8,11 +8,11 @@ use crate::crypto::octets;
 use crate::database;
 use crate::message::form::Form;
 use crate::message::{WholeResponse, form};
+use crate::user_pool::hosted_ui::own_page::errand::{Handle, TICKET_LIFETIME, Ticket};
 use crate::user_pool::hosted_ui::page;
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::request::AuthorizationRequest;
-use crate::user_pool::signin::errand::{Handle, TICKET_LIFETIME, Ticket};
 use crate::user_pool::{reply, routes};
 
 /// The address that goes on, on a host of the pool.

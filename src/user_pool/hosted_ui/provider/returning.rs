@@ -3,23 +3,28 @@
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::crypto::{octets, uuid};
 use crate::database;
 use crate::message::WholeResponse;
 use crate::message::form::{self, Form};
 use crate::oidc::{Callback, Login};
+use crate::page::headers::Frames;
+use crate::page::pages::Redirecting;
+use crate::page::site::NO_FORM;
 use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::events::event::{Challenge, Kind as EventKind, Reason, Response, Visit};
 use crate::user_pool::federation::Provider;
 use crate::user_pool::federation::arrival::{Arrival, Arrived, arrive};
 use crate::user_pool::federation::refusal::Refusal;
+use crate::user_pool::hosted_ui::csrf;
 use crate::user_pool::hosted_ui::provider::pending::{self, Pending};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
 use crate::user_pool::oauth::error::PageError;
+use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::rate_limit::network;
 use crate::user_pool::routes;
 use crate::user_pool::signin::proof::{Proof, Proofs};
@@ -103,7 +108,26 @@ impl HostedUi {
             }
         };
         response.headers_mut().append(header::SET_COOKIE, done);
-        Ok(response)
+        Ok(self.gone_on(headers, response, pending.request.as_ref()))
+    }
+
+    /// The same answer for a browser whose way began with a form at the provider: a page that goes on, not a redirect. Chromium applies `form-action` of
+    /// the page at the provider to every redirect after its form, and that page lists the pool at most, not the applications behind it.
+    fn gone_on(
+        &self,
+        headers: &HeaderMap,
+        response: WholeResponse,
+        request: Option<&AuthorizationRequest>,
+    ) -> WholeResponse {
+        let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+        let Some(location) = location.filter(|_| csrf::is_navigation(headers)) else { return response };
+        let view = self.view(headers, request);
+        let page = Redirecting { view, location };
+        let mut page = view.respond(StatusCode::OK, &page, NO_FORM, Frames::Nobody);
+        for cookie in response.headers().get_all(header::SET_COOKIE) {
+            page.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
+        page
     }
 
     /// The user, if the provider says who it is.
