@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Error, Transaction};
-use crate::user_pool::account;
 use crate::user_pool::account::gate::{Fresh, Here, Visitor};
+use crate::user_pool::account::settings::Settings as AccountSettings;
 use crate::user_pool::credential::hasher::{Hasher, costs};
 use crate::user_pool::directory;
 use crate::user_pool::directory::StoredUsers;
@@ -26,7 +26,7 @@ pub(crate) struct Account {
     pub(super) stored: StoredUsers,
     pub(super) sessions: Rows,
     pub(super) sign_in: Arc<SignIn>,
-    pub(super) settings: Arc<account::settings::Settings>,
+    pub(super) settings: Arc<AccountSettings>,
     /// The attributes of the pool, and its aliases.
     pub(super) rules: Arc<directory::settings::Settings>,
     /// Whose addresses may be used.
