@@ -61,12 +61,25 @@ fn what_people_do_by_themselves() {
 }
 
 #[test]
+fn what_users_change_of_themselves() {
+    for name in ["groups", "sub", "email_verified", "updated_at", "custom:team"] {
+        check(&format!("account: {{ attributes: [{name:?}] }}"), &format!("users cannot change `{name}`"));
+    }
+    let fixed = "attributes: { custom: { badge: { mutable: false } } }\n    account: { attributes: [custom:badge] }";
+    check(fixed, "users cannot change `custom:badge`");
+    let good = "attributes: { custom: { team: { mutable: true } } }\n    account: { attributes: [name, email, preferred_username, custom:team], delete: true }";
+    let found = said("pool-account-good", good);
+    assert!(!found.contains("users cannot change"), "{found}");
+}
+
+#[test]
 fn without_a_store_there_is_nobody_to_have_them() {
     for key in [
         "attributes: { required: [email] }",
         "sign_in: { aliases: [email] }",
         "sign_up: { open: true }",
         "recovery: [email]",
+        "account: { delete: true }",
     ] {
         let found = report_of("pool-no-store", &format!("{SOUND}{POOL}    {key}\n"));
         assert!(found.contains("error: the pool has no `store`"), "{found}");
