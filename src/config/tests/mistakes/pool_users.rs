@@ -65,9 +65,9 @@ fn what_users_change_of_themselves() {
     for name in ["groups", "sub", "email_verified", "updated_at", "custom:team"] {
         check(&format!("account: {{ attributes: [{name:?}] }}"), &format!("users cannot change `{name}`"));
     }
-    let fixed = "attributes: { custom: { badge: { mutable: false } } }\n    account: { attributes: [custom:badge] }";
+    let fixed = "attributes: { custom: { badge: { type: string, mutable: false } } }\n    account: { attributes: [custom:badge] }";
     check(fixed, "users cannot change `custom:badge`");
-    let good = "attributes: { custom: { team: { mutable: true } } }\n    account: { attributes: [name, email, preferred_username, custom:team], delete: true }";
+    let good = "attributes: { custom: { team: { type: string, mutable: true } } }\n    account: { attributes: [name, email, preferred_username, custom:team], delete: true }";
     let found = said("pool-account-good", good);
     assert!(!found.contains("users cannot change"), "{found}");
 }

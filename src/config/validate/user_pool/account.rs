@@ -7,6 +7,7 @@ use crate::config::document::path::Path;
 use crate::config::raw::user_pool::UserPool;
 use crate::config::validate::context::Context;
 use crate::user_pool::account::settings::{BY_DEFAULT, Settings};
+use crate::user_pool::directory::custom::PREFIX;
 use crate::user_pool::directory::settings::Settings as Rules;
 
 /// Besides those of [`BY_DEFAULT`]: users know each other by it.
@@ -31,6 +32,8 @@ pub(super) fn account(
             let custom = rules.and_then(|rules| rules.custom.get(name));
             let expected = match custom {
                 Some(custom) if custom.is_mutable => return Ok(name.clone()),
+                // The attributes themselves are wrong, which is said already.
+                None if rules.is_none() && name.starts_with(PREFIX) => return Ok(name.clone()),
                 Some(_) => "it is not mutable: set `mutable: true`, or leave it out".to_owned(),
                 None if name == ALSO || BY_DEFAULT.contains(&name.as_str()) => return Ok(name.clone()),
                 None => {
