@@ -261,12 +261,12 @@ async fn a_trusted_browser_is_shown_with_what_it_is_and_forgotten() {
     let code = stored.code(&seed);
     browser.post(routes::STEP, &[("request", &page.hidden()), ("code", &code), ("trust", "yes")]).await.code();
     let page = browser.get(FACTORS).await;
-    says(&page, "Chrome, Linux");
+    says(&page, "Chrome on Linux");
     says(&page, "Trusted since 2027-01-15, last used on 2027-01-15.");
     let id = stored.users.factors("grace").await.expect("found").trusted_browsers[0].id.clone();
     let page = browser.press_on(&page, "forget", &id).await;
     says(&page, "The next sign-in there asks for the second step.");
-    assert!(!page.text().contains("Chrome, Linux"), "{}", page.text());
+    assert!(!page.text().contains("Chrome on Linux"), "{}", page.text());
     says(&browser.press_on(&page, "forget_all", "yes").await, "not there any more");
     assert!(stored.told().await.is_empty());
 }
