@@ -29,6 +29,7 @@ fn user(has: &[&str]) -> User {
         created_at: AT,
         modified_at: AT,
         groups: vec![],
+        identities: vec![],
     };
     User::stored(record).expect("a user")
 }
