@@ -1,17 +1,17 @@
 //! What the pages of the console show. They are in English, as the commands are.
 
-use http::{HeaderMap, StatusCode};
-
 use crate::clock::Timestamp;
-use crate::console::route::Change;
-use crate::console::{Console, EVENTS_SHOWN, Error, PATH, Pool, USERS_SHOWN};
-use crate::message::WholeResponse;
+use crate::console::pool::{Error, Pool};
+use crate::console::route::{Change, PATH};
 use crate::message::form;
-use crate::page::headers::Frames;
 use crate::page::pages::{ConsoleAct, ConsoleCell as Cell, ConsolePage, ConsoleTable as Table};
-use crate::page::site::NO_FORM;
 use crate::user_pool::events::event::Event;
 use crate::user_pool::management::{Cursor, Filter, Record};
+
+/// Events that a page shows.
+const EVENTS_SHOWN: i64 = 100;
+/// Users that a page shows.
+const USERS_SHOWN: usize = 50;
 
 /// The page of the users of a pool.
 pub(super) fn users_path(pool: &str) -> String {
@@ -27,116 +27,100 @@ fn events_path(pool: &str) -> String {
     format!("{PATH}/{pool}/events")
 }
 
-impl Console {
-    pub(super) fn refused(&self, status: StatusCode, why: &str) -> WholeResponse {
-        self.show(
-            status,
-            ConsolePage { title: why.to_owned(), links: vec![Cell::link("Console", PATH)], ..ConsolePage::default() },
-        )
-    }
+/// Says why there is no page.
+pub(super) fn refused(why: &str) -> ConsolePage {
+    ConsolePage { title: why.to_owned(), links: vec![Cell::link("Console", PATH)], ..ConsolePage::default() }
+}
 
-    pub(super) fn pools(&self, pools: &[Pool]) -> WholeResponse {
-        let rows = pools.iter().map(|pool| vec![Cell::link(&pool.name, users_path(&pool.name))]).collect();
-        let tables = vec![Table { title: None, head: vec!["User pool"], rows }];
-        self.show(StatusCode::OK, ConsolePage { title: "User pools".to_owned(), tables, ..ConsolePage::default() })
-    }
+/// All pools.
+pub(super) fn pools(pools: &[Pool]) -> ConsolePage {
+    let rows = pools.iter().map(|pool| vec![Cell::link(&pool.name, users_path(&pool.name))]).collect();
+    let tables = vec![Table { title: None, head: vec!["User pool"], rows }];
+    ConsolePage { title: "User pools".to_owned(), tables, ..ConsolePage::default() }
+}
 
-    pub(super) async fn users(
-        &self,
-        pool: &Pool,
-        search: &str,
-        after: &str,
-        now: Timestamp,
-    ) -> Result<WholeResponse, Error> {
-        pool.users.note("user.list", None, now).await?;
-        let found = pool.users.search(filter(search)?, Cursor::parse(after), USERS_SHOWN).await?;
-        let row = |user: &Record| {
-            let attribute = |name| Cell::text(user.attributes.get(name).unwrap_or_default());
-            let name = Cell::link(user.shown_name(), user_path(&pool.name, &user.subject));
-            vec![name, attribute("email"), Cell::text(state(user)), Cell::text(user.created_at.to_text())]
-        };
-        let rows: Vec<_> = found.users.iter().map(row).collect();
-        let title = if rows.is_empty() { Some("Nobody is like this.".to_owned()) } else { None };
-        let tables = vec![Table { title, head: vec!["User", "E-mail address", "State", "Added"], rows }];
-        let next = |next: Cursor| {
-            let query = form::encode([("search", search), ("after", &*next.to_text())]);
-            Cell::link("Next page", format!("{}?{query}", users_path(&pool.name)))
-        };
-        let mut links = vec![Cell::link("Sign-in log", events_path(&pool.name))];
-        links.extend(found.next.map(next));
-        Ok(self.show(
-            StatusCode::OK,
-            ConsolePage {
-                title: format!("Users of {}", pool.name),
-                search: Some((users_path(&pool.name), search.to_owned())),
-                tables,
-                links,
-                ..ConsolePage::default()
-            },
-        ))
-    }
+/// Users of a pool, from the start or after a page.
+pub(super) async fn users(pool: &Pool, search: &str, after: &str, now: Timestamp) -> Result<ConsolePage, Error> {
+    pool.users.note("user.list", None, now).await?;
+    let found = pool.users.search(filter(search)?, Cursor::parse(after), USERS_SHOWN).await?;
+    let row = |user: &Record| {
+        let attribute = |name| Cell::text(user.attributes.get(name).unwrap_or_default());
+        let name = Cell::link(user.shown_name(), user_path(&pool.name, &user.subject));
+        vec![name, attribute("email"), Cell::text(state(user)), Cell::text(user.created_at.to_text())]
+    };
+    let rows: Vec<_> = found.users.iter().map(row).collect();
+    let title = if rows.is_empty() { Some("Nobody is like this.".to_owned()) } else { None };
+    let tables = vec![Table { title, head: vec!["User", "E-mail address", "State", "Added"], rows }];
+    let next = |next: Cursor| {
+        let query = form::encode([("search", search), ("after", &*next.to_text())]);
+        Cell::link("Next page", format!("{}?{query}", users_path(&pool.name)))
+    };
+    let mut links = vec![Cell::link("Sign-in log", events_path(&pool.name))];
+    links.extend(found.next.map(next));
+    Ok(ConsolePage {
+        title: format!("Users of {}", pool.name),
+        search: Some((users_path(&pool.name), search.to_owned())),
+        tables,
+        links,
+        ..ConsolePage::default()
+    })
+}
 
-    pub(super) async fn events(&self, pool: &Pool, now: Timestamp) -> Result<WholeResponse, Error> {
-        pool.users.note("user.events", None, now).await?;
-        let events = pool.users.events_of_all(EVENTS_SHOWN).await?;
-        let tables = vec![Table { title: None, ..events_table(&events, Some(&pool.name)) }];
-        let links = vec![Cell::link("Users", users_path(&pool.name))];
-        let title = format!("Sign-in log of {}", pool.name);
-        Ok(self.show(StatusCode::OK, ConsolePage { title, tables, links, ..ConsolePage::default() }))
-    }
+/// The sign-in log of a pool.
+pub(super) async fn events(pool: &Pool, now: Timestamp) -> Result<ConsolePage, Error> {
+    pool.users.note("user.events", None, now).await?;
+    let events = pool.users.events_of_all(EVENTS_SHOWN).await?;
+    let tables = vec![Table { title: None, ..events_table(&events, Some(&pool.name)) }];
+    let links = vec![Cell::link("Users", users_path(&pool.name))];
+    let title = format!("Sign-in log of {}", pool.name);
+    Ok(ConsolePage { title, tables, links, ..ConsolePage::default() })
+}
 
-    pub(super) async fn user(&self, pool: &Pool, subject: &str, now: Timestamp) -> Result<WholeResponse, Error> {
-        let user = pool.users.show(subject).await?;
-        pool.users.note("user.show", Some(&user.subject), now).await?;
-        let sessions = pool.users.sessions(&user.subject, now).await?;
-        let factors = pool.users.factors(&user.subject).await?;
-        let events = pool.users.events(&user.subject, EVENTS_SHOWN).await?;
-        let names: Vec<_> = factors.factors.iter().map(|factor| factor.name()).collect();
-        let mut facts = vec![
-            ("User name", user.username.clone()),
-            ("sub", user.subject.clone()),
-            ("State", state(&user)),
-            ("Groups", user.groups.join(", ")),
-            ("Second factors", names.join(", ")),
-            ("Recovery codes left", factors.recovery_codes.to_string()),
-            ("Trusted browsers", factors.trusted_browsers.len().to_string()),
-            ("Added", user.created_at.to_text()),
-            ("Changed", user.modified_at.to_text()),
-        ];
-        facts.extend(user.attributes.iter().map(|(name, value)| (name, value.to_owned())));
-        let facts = facts.into_iter().map(|(name, value)| vec![Cell::text(name), Cell::text(value)]).collect();
-        let sessions = sessions.iter().map(|session| {
-            let signed_in = Timestamp::from_seconds(session.session.auth_time).to_text();
-            let texts =
-                [signed_in, session.used_at.to_text(), session.seen.address.clone(), session.clients.join(", ")];
-            texts.into_iter().chain([session.seen.agent.clone()]).map(Cell::text).collect()
-        });
-        let table = |title: &str, head, rows| Table { title: Some(title.to_owned()), head, rows };
-        let tables = vec![
-            Table { title: None, head: vec!["What", "Value"], rows: facts },
-            table("Sessions", vec!["Signed in", "Last used", "Address", "Applications", "Browser"], sessions.collect()),
-            Table { title: Some("Sign-in log".to_owned()), ..events_table(&events, None) },
-        ];
-        let act = |change: Change, label| ConsoleAct {
-            action: format!("{PATH}/{}/user/{}?{}", pool.name, change.name(), form::encode([("sub", &*user.subject)])),
-            label,
-        };
-        let enabling = if user.is_enabled {
-            act(Change::Disable, "Disable this user")
-        } else {
-            act(Change::Enable, "Enable this user")
-        };
-        let acts = vec![act(Change::SignOut, "Sign out everywhere"), enabling];
-        let links = vec![Cell::link("Users", users_path(&pool.name))];
-        let title = user.shown_name().to_owned();
-        Ok(self.show(StatusCode::OK, ConsolePage { title, tables, acts, links, search: None }))
-    }
-
-    fn show(&self, status: StatusCode, page: ConsolePage) -> WholeResponse {
-        let view = self.pages.view_for(&HeaderMap::new());
-        let form = if page.acts.is_empty() && page.search.is_none() { NO_FORM } else { "'self'" };
-        view.respond(status, &page.in_view(view), form, Frames::Nobody)
-    }
+/// One user.
+pub(super) async fn user(pool: &Pool, subject: &str, now: Timestamp) -> Result<ConsolePage, Error> {
+    let user = pool.users.show(subject).await?;
+    pool.users.note("user.show", Some(&user.subject), now).await?;
+    let sessions = pool.users.sessions(&user.subject, now).await?;
+    let factors = pool.users.factors(&user.subject).await?;
+    let events = pool.users.events(&user.subject, EVENTS_SHOWN).await?;
+    let names: Vec<_> = factors.factors.iter().map(|factor| factor.name()).collect();
+    let mut facts = vec![
+        ("User name", user.username.clone()),
+        ("sub", user.subject.clone()),
+        ("State", state(&user)),
+        ("Groups", user.groups.join(", ")),
+        ("Second factors", names.join(", ")),
+        ("Recovery codes left", factors.recovery_codes.to_string()),
+        ("Trusted browsers", factors.trusted_browsers.len().to_string()),
+        ("Added", user.created_at.to_text()),
+        ("Changed", user.modified_at.to_text()),
+    ];
+    facts.extend(user.attributes.iter().map(|(name, value)| (name, value.to_owned())));
+    let facts = facts.into_iter().map(|(name, value)| vec![Cell::text(name), Cell::text(value)]).collect();
+    let sessions = sessions.iter().map(|session| {
+        let signed_in = Timestamp::from_seconds(session.session.auth_time).to_text();
+        let texts = [signed_in, session.used_at.to_text(), session.seen.address.clone(), session.clients.join(", ")];
+        texts.into_iter().chain([session.seen.agent.clone()]).map(Cell::text).collect()
+    });
+    let table = |title: &str, head, rows| Table { title: Some(title.to_owned()), head, rows };
+    let tables = vec![
+        Table { title: None, head: vec!["What", "Value"], rows: facts },
+        table("Sessions", vec!["Signed in", "Last used", "Address", "Applications", "Browser"], sessions.collect()),
+        Table { title: Some("Sign-in log".to_owned()), ..events_table(&events, None) },
+    ];
+    let act = |change: Change, label| ConsoleAct {
+        action: format!("{PATH}/{}/user/{}?{}", pool.name, change.name(), form::encode([("sub", &*user.subject)])),
+        label,
+    };
+    let enabling = if user.is_enabled {
+        act(Change::Disable, "Disable this user")
+    } else {
+        act(Change::Enable, "Enable this user")
+    };
+    let acts = vec![act(Change::SignOut, "Sign out everywhere"), enabling];
+    let links = vec![Cell::link("Users", users_path(&pool.name))];
+    let title = user.shown_name().to_owned();
+    Ok(ConsolePage { title, tables, acts, links, search: None })
 }
 
 /// A filter as `vestibule users list` takes it, or the beginning of a user name or of an e-mail address.

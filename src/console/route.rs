@@ -1,6 +1,7 @@
 //! The pages of the console by their paths.
 
-use crate::console::PATH;
+/// The path of the first page. All others are below it.
+pub(super) const PATH: &str = "/console";
 
 /// A page, or the target of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,4 +49,9 @@ pub(super) fn place(path: &str) -> Option<Place<'_>> {
         _ => return None,
     };
     parts.next().is_none().then_some(found)
+}
+
+/// Whether the path is one of the console.
+pub(crate) fn has(path: &str) -> bool {
+    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -124,7 +124,8 @@ impl Answering<'_> {
                 let request = whole(exchange, canonical, request).await?;
                 let (pool, client) = (Arc::clone(pool), exchange.client);
                 // Password hashing and everything around it runs off the workers (DESIGN §2).
-                let answered = control.run(async move { pool.handle(request, at, client).await }).await;
+                let answering = Box::pin(async move { pool.handle(request, at, client).await });
+                let answered = control.run(answering).await;
                 let response = answered.map_err(|error| Rejection::new(Reason::Internal, error))?;
                 exchange.page_code = response.extensions().get().map(|Code(code)| *code);
                 Ok(streamed(response))

@@ -89,7 +89,7 @@ fn a_domain_serves_the_pool_and_shares_no_session_with_the_host_of_the_issuer() 
     assert!(browser.get("https://login.test/sign-in").text().contains("name=\"password\""));
     for host in ["auth.app.test", "login.test"] {
         let metadata: Value =
-            serde_json::from_str(&browser.get(&format!("https://{host}/.well-known/openid-configuration")).text())
+            serde_json::from_str(browser.get(&format!("https://{host}/.well-known/openid-configuration")).text())
                 .expect("JSON");
         assert_eq!(metadata["issuer"], "https://login.test");
     }

@@ -68,14 +68,11 @@ impl Pool {
         self.write(move |on, records| arrive(on, records, &arrival)).await
     }
 
-    #[track_caller]
-    fn arrive(&self, subject: &str, claims: Value) -> impl Future<Output = Record> {
-        async move {
-            let state = octets::sha256(octets::token().as_bytes());
-            match self.arrive_with(state, "https://corp.example", subject, &claims).await {
-                Arrived::User(user) => *user,
-                other => panic!("{other:?}"),
-            }
+    async fn arrive(&self, subject: &str, claims: Value) -> Record {
+        let state = octets::sha256(octets::token().as_bytes());
+        match self.arrive_with(state, "https://corp.example", subject, &claims).await {
+            Arrived::User(user) => *user,
+            other => panic!("{other:?}"),
         }
     }
 }

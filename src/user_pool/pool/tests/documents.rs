@@ -25,9 +25,20 @@ async fn a_token_verifies_with_the_published_keys_only() {
 #[tokio::test]
 async fn there_is_nothing_at_other_addresses() {
     let fixture = Fixture::new();
-    for path in ["/", "/sign-in/", "/oauth2", "/oauth2/token/", "/SIGN-IN", "/.well-known/oauth-authorization-server"] {
+    for path in ["/sign-in/", "/oauth2", "/oauth2/token/", "/SIGN-IN", "/.well-known/oauth-authorization-server"] {
         fixture.browser().get(path).await.assert_page(StatusCode::NOT_FOUND, "Page not found");
     }
+}
+
+#[tokio::test]
+async fn the_host_alone_leads_to_the_only_application_or_to_the_sign_in_page() {
+    let one = Fixture::new();
+    let answer = one.browser().get("/").await;
+    assert_eq!((answer.status(), answer.location().as_str()), (StatusCode::SEE_OTHER, "https://app.example.com/"));
+    let mut settings = settings();
+    settings.clients[1].redirect_uris.push(url("https://other.example.com/cb"));
+    let several = Fixture::with(settings, START);
+    assert_eq!(several.browser().get("/").await.header("location"), routes::SIGN_IN);
 }
 
 #[tokio::test]

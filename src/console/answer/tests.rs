@@ -1,11 +1,13 @@
-use http::{HeaderMap, Request, header};
+use std::sync::Arc;
+
+use http::Request;
 
 use super::*;
 use crate::config::tests::{Directory, temporary_directory};
 use crate::database::{Database, Others};
 use crate::secret::Secret;
 use crate::user_pool::management::NewUser;
-use crate::user_pool::{MIGRATIONS, Records};
+use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
 
 const PASSWORD: &str = "0123456789abcdef0123456789abcdef";
 const HOST: &str = "127.0.0.1:9440";
@@ -149,7 +151,7 @@ async fn what_is_looked_at_and_done_is_in_the_audit() {
 #[test]
 fn paths_are_of_the_console_or_not() {
     for (path, is_ours) in [("/console", true), ("/console/people", true), ("/consoles", false), ("/metrics", false)] {
-        assert_eq!(has(path), is_ours, "{path}");
+        assert_eq!(route::has(path), is_ours, "{path}");
     }
     assert_eq!(route::place("/console/people/user/enable"), Some(Place::Change("people", Change::Enable)));
     assert_eq!(route::place("/console/people/user/enable/more"), None);
