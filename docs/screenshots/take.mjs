@@ -1,4 +1,4 @@
-// Takes the pictures; `make` starts this: node take.mjs ADDRESS USERNAME PASSWORD
+// Takes the pictures; `make` starts this: node take.mjs ADDRESS USERNAME PASSWORD ACCOUNT
 
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { chromium } = createRequire(join(here, "../../tests/node/package.json"))("playwright-core");
-const [, , address, username, password] = process.argv;
+const [, , address, username, password, account] = process.argv;
 
 const browser = await chromium.launch({
   executablePath: process.env.VESTIBULE_TEST_CHROMIUM || "/usr/bin/chromium",
@@ -27,6 +27,16 @@ try {
   await desktop.click("button[type=submit]");
   await desktop.getByText("Signed in as").waitFor();
   await picture(desktop, "application");
+
+  await desktop.goto(account);
+  await picture(desktop, "account");
+  await desktop.goto(`${account}/app`);
+  await picture(desktop, "app");
+
+  const stranger = await open({ viewport: { width: 1100, height: 700 } });
+  await stranger.getByRole("link", { name: "Create an account" }).click();
+  await stranger.getByRole("heading", { name: "Create an account" }).waitFor();
+  await picture(stranger, "sign-up");
 
   const phone = await open({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
   await picture(phone, "phone");

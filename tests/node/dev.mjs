@@ -30,6 +30,12 @@ export async function dev(context, settings, tools) {
   await expectApplication(page);
   const application = new URL(page.url()).origin;
 
+  for (const name of ["", "/password", "/profile", "/email", "/phone", "/sessions", "/history", "/factors", "/delete"]) {
+    const answer = await page.goto(`${settings.pool}/account${name}`);
+    expect(answer.status() === 200, `/account${name}: ${answer.status()}`);
+    await pictures(page, `dev-account-page${name.replace("/", "-")}`);
+  }
+
   await page.goto(settings.add_passkey);
   await clickThrough(page, page.locator("#passkey button"));
   const credentials = await device.credentials();
