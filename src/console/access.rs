@@ -56,11 +56,17 @@ fn typed(headers: &HeaderMap) -> Option<Secret<Vec<u8>>> {
     Some(Secret::new(decoded[colon + 1..].to_vec()))
 }
 
-/// Whether the form was on a page of this console: every browser says so in `Origin`.
+/// Whether the form was on a page of this console. Browsers say so in `Sec-Fetch-Site`. Their `Origin` is `null`, because our pages have
+/// `Referrer-Policy: no-referrer`; it counts for programs, which send no `Sec-Fetch-Site`.
 fn is_of_own_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let own = text(header::HOST).map(|host| format!("http://{host}"));
-    own.is_some() && text(header::ORIGIN) == own.as_deref()
+    let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    match text("sec-fetch-site") {
+        Some(site) => site == b"same-origin",
+        None => match (text("host"), text("origin")) {
+            (Some(host), Some(origin)) => origin.strip_prefix(b"http://") == Some(host),
+            _ => false,
+        },
+    }
 }
 
 /// Has the browser ask for the password.

@@ -56,8 +56,14 @@ impl Opened {
         (answer.status(), text)
     }
 
-    async fn post(&self, path: &str, origin: &str) -> StatusCode {
-        let headers = [authorization(PASSWORD), (header::HOST, HOST), (header::ORIGIN, origin)];
+    /// Sends a form as Chromium does from a page with `Referrer-Policy: no-referrer`.
+    async fn post(&self, path: &str, site: &str) -> StatusCode {
+        let from = [(header::ORIGIN, "null"), (header::HeaderName::from_static("sec-fetch-site"), site)];
+        self.post_from(path, &from).await
+    }
+
+    async fn post_from(&self, path: &str, from: &[(header::HeaderName, &str)]) -> StatusCode {
+        let headers = [&[authorization(PASSWORD), (header::HOST, HOST)], from].concat();
         self.send(Method::POST, path, &headers).await.status()
     }
 }
@@ -120,18 +126,24 @@ async fn only_a_form_of_the_console_changes_something() {
     let ada = opened.add("ada", "ada@example.com").await;
     let is_enabled = async || opened.console.pools[0].users.show("ada").await.expect("a user").is_enabled;
     let disable = format!("/console/people/user/disable?sub={ada}");
-    for origin in ["https://evil.example", "null", "http://127.0.0.1", "https://127.0.0.1:9440"] {
-        assert_eq!(opened.post(&disable, origin).await, StatusCode::FORBIDDEN, "{origin}");
+    for site in ["cross-site", "same-site", "none", ""] {
+        assert_eq!(opened.post(&disable, site).await, StatusCode::FORBIDDEN, "{site}");
     }
+    for origin in ["https://evil.example", "null", "http://127.0.0.1", "https://127.0.0.1:9440"] {
+        assert_eq!(opened.post_from(&disable, &[(header::ORIGIN, origin)]).await, StatusCode::FORBIDDEN, "{origin}");
+    }
+    assert_eq!(opened.post_from(&disable, &[]).await, StatusCode::FORBIDDEN);
     assert_eq!(opened.get(&disable).await.0, StatusCode::METHOD_NOT_ALLOWED);
     assert!(is_enabled().await);
-    let own = format!("http://{HOST}");
-    assert_eq!(opened.post(&disable, &own).await, StatusCode::SEE_OTHER);
+    let own = "same-origin";
+    assert_eq!(opened.post(&disable, own).await, StatusCode::SEE_OTHER);
     assert!(!is_enabled().await);
-    assert_eq!(opened.post(&disable.replace("disable", "enable"), &own).await, StatusCode::SEE_OTHER);
+    assert_eq!(opened.post(&disable.replace("disable", "enable"), own).await, StatusCode::SEE_OTHER);
     assert!(is_enabled().await);
-    assert_eq!(opened.post(&disable.replace("disable", "delete"), &own).await, StatusCode::NOT_FOUND);
-    assert_eq!(opened.post("/console/people", &own).await, StatusCode::METHOD_NOT_ALLOWED);
+    let program = format!("http://{HOST}");
+    assert_eq!(opened.post_from(&disable, &[(header::ORIGIN, &program)]).await, StatusCode::SEE_OTHER);
+    assert_eq!(opened.post(&disable.replace("disable", "delete"), own).await, StatusCode::NOT_FOUND);
+    assert_eq!(opened.post("/console/people", own).await, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
@@ -141,7 +153,7 @@ async fn what_is_looked_at_and_done_is_in_the_audit() {
     opened.get("/console/people").await;
     opened.get("/console/people/events").await;
     opened.get(&format!("/console/people/user?sub={ada}")).await;
-    opened.post(&format!("/console/people/user/sign-out?sub={ada}"), &format!("http://{HOST}")).await;
+    opened.post(&format!("/console/people/user/sign-out?sub={ada}"), "same-origin").await;
     let audit = opened.console.pools[0].users.audited(None, 10).await.expect("an audit");
     let done: Vec<_> = audit.iter().rev().skip(1).map(|entry| (&*entry.actor, &*entry.operation)).collect();
     let console = |operation| ("console", operation);
