@@ -49,8 +49,11 @@ pub(super) async fn users(pool: &Pool, search: &str, after: &str, now: Timestamp
         vec![name, attribute("email"), Cell::text(state(user)), Cell::text(user.created_at.to_text())]
     };
     let rows: Vec<_> = found.users.iter().map(row).collect();
-    let title = if rows.is_empty() { Some("Nobody is like this.".to_owned()) } else { None };
-    let tables = vec![Table { title, head: vec!["User", "E-mail address", "State", "Added"], rows }];
+    let tables = vec![Table {
+        title: rows.is_empty().then(|| "Users".to_owned()),
+        head: vec!["User", "E-mail address", "State", "Added"],
+        rows,
+    }];
     let next = |next: Cursor| {
         let query = form::encode([("search", search), ("after", &*next.to_text())]);
         Cell::link("Next page", format!("{}?{query}", users_path(&pool.name)))
