@@ -3,6 +3,7 @@
 mod account;
 mod brand;
 mod client_options;
+mod clients;
 mod directory;
 mod domains;
 mod login_page;
@@ -13,6 +14,7 @@ mod providers;
 mod retention;
 mod self_service;
 mod signing_keys;
+mod users;
 
 pub(super) use domains::together as domains_together;
 
@@ -20,7 +22,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use url::Url;
 
 use crate::claims;
@@ -28,35 +29,21 @@ use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::keys::Kind;
 use crate::config::raw;
-use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, Store, User, UserPool};
-use crate::config::raw::value::List;
+use crate::config::raw::user_pool::{Store, UserPool};
 use crate::config::settled::UserPoolConfig;
 use crate::config::validate::choice::Shown;
 use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::cookie_owners::CookieOwners;
 use crate::config::validate::listener;
-use crate::config::validate::user_pool::client_options::Known;
 use crate::config::validate::{keys, process, value};
-use crate::crypto::octets;
 use crate::database::Vault;
-use crate::identity::Claims;
-use crate::jose::signing_key::Algorithm;
 use crate::page;
-use crate::secret::Secret;
 use crate::session;
-use crate::user_pool::credential::hasher::costs;
-use crate::user_pool::credential::password;
-use crate::user_pool::settings::{self, ClientSettings, Pkce, Settings, UserSettings};
-use crate::user_pool::{UserName, check_redirect_uri};
+use crate::user_pool::settings::{self, Settings};
 
 const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 const LONG_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3650 * 86_400));
-/// The client ID used for `authenticate-user-pool`. It is reserved.
-const OWN_CLIENT_ID: &str = "vestibule";
 const A_HOST_OF_ITS_OWN: &str = "use a separate host for the pool";
-/// Claims that the pool sets itself.
-const RESERVED_CLAIMS: [&str; 12] =
-    ["sub", "iss", "aud", "exp", "iat", "nbf", "nonce", "auth_time", "azp", "acr", "amr", "preferred_username"];
 
 pub(super) fn user_pool(
     name: &str,
@@ -69,11 +56,11 @@ pub(super) fn user_pool(
     let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
     let signing = signing_keys::signing_keys(raw, at, context);
     let applications = applications(raw, issuer.as_ref().ok(), at, context);
-    let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
+    let users = users::users(&raw.users, &raw.issuer, &at.key("users"), context);
     let has_rs256 = raw.rs256_signing_key_file.is_some() || raw.signing_key_file.is_none();
     let known = client_options::known(raw, at, context);
     let clients = match &known {
-        Ok(known) => clients(&raw.clients, has_rs256, known, &at.key("clients"), context),
+        Ok(known) => clients::clients(&raw.clients, has_rs256, known, &at.key("clients"), context),
         Err(reported) => Err(*reported),
     };
     let directory = directory::directory(raw, users.as_deref().unwrap_or_default(), at, context);
@@ -241,265 +228,5 @@ fn applications(
             return problem.hint(A_HOST_OF_ITS_OWN).fail();
         }
         Ok(url)
-    })
-}
-
-fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<UserSettings>, Reported> {
-    let mut taken = Taken::default();
-    let users = context.each_item(raw, at, |raw, at, context| user(raw, issuer, &mut taken, at, context))?;
-    let costs = costs(users.iter().map(|user| &user.password_hash)).len();
-    if costs > 1 {
-        let message = format!("the password hashes have {costs} different costs; each sign-in computes all of them");
-        let warning = context.found.warning(at, message);
-        warning.hint(
-            "otherwise the response time would reveal which users exist; hash all passwords with `vestibule users hash`",
-        );
-    }
-    Ok(users)
-}
-
-/// Where each user name and each subject of a pool is first given.
-#[derive(Default)]
-struct Taken {
-    names: BTreeMap<String, Path>,
-    subjects: BTreeMap<String, Path>,
-}
-
-fn user(
-    user: &User,
-    issuer: &str,
-    taken: &mut Taken,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<UserSettings, Reported> {
-    let name = user_name(user, taken, &at.key("username"), context);
-    let subject = match (&user.subject, &name) {
-        (Some(subject), _) => Ok(subject.clone()),
-        (None, Ok(name)) => Ok(made_subject(issuer, name.as_str())),
-        (None, Err(reported)) => Err(*reported),
-    };
-    let subject = subject.and_then(|subject| self::subject(subject, taken, &at.key("subject"), context));
-    let password_hash = password_hash(&user.password_hash.0, &at.key("password_hash"), context);
-    let claims = claims(user, at, context);
-    name?;
-    Ok(UserSettings {
-        username: user.username.clone(),
-        password_hash: password_hash?,
-        subject: subject?,
-        claims: claims?,
-    })
-}
-
-fn user_name(user: &User, taken: &mut Taken, at: &Path, context: &mut Context<'_>) -> Result<UserName, Reported> {
-    let Some(name) = UserName::parse(&user.username) else {
-        return context.found.problem(at, "this is not a valid user name").fail();
-    };
-    // Compared case-insensitively: `ADA` is `ada` (attacks U-04).
-    match taken.names.insert(name.as_str().to_owned(), at.clone()) {
-        None => Ok(name),
-        Some(first) => {
-            let problem = context.found.problem(at, format!("the user `{}` is defined twice", user.username));
-            problem.label(&first, "first defined here").fail()
-        }
-    }
-}
-
-fn subject(subject: String, taken: &mut Taken, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
-    // OIDC Core §2: at most 255 ASCII characters.
-    if subject.is_empty() || subject.len() > 255 || !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let problem = context.found.problem(at, format!("`{subject}` is not a valid subject"));
-        return problem.hint("use at most 255 visible ASCII characters (OpenID Connect Core §2)").fail();
-    }
-    match taken.subjects.insert(subject.clone(), at.clone()) {
-        None => Ok(subject),
-        Some(first) => {
-            let message = format!("the subject `{subject}` is already used by another user");
-            context.found.problem(at, message).label(&first, "first used here").fail()
-        }
-    }
-}
-
-/// A stable subject for all restarts and replicas. It does not reveal the user name.
-fn made_subject(issuer: &str, username: &str) -> String {
-    let hash = octets::sha256(format!("vestibule subject\n{issuer}\n{username}").as_bytes());
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
-    match password::check(hash) {
-        Ok(()) => Ok(hash.clone()),
-        Err(error) => context.found.problem(at, error.to_string()).hint("`vestibule users hash` prints one").fail(),
-    }
-}
-
-fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Result<Claims, Reported> {
-    let mut claims = Ok(Claims::new());
-    for (name, value) in &user.claims {
-        let at = at.key("claims").key(name);
-        if RESERVED_CLAIMS.contains(&name.as_str()) {
-            let message = format!("the claim `{name}` is reserved: the pool sets it");
-            claims = context.found.problem_at_key(&at, message).fail();
-        } else if matches!(name.as_str(), "email" | "name" | "groups") {
-            let message = format!("`{name}` is a setting of the user; set it there");
-            claims = context.found.problem_at_key(&at, message).fail();
-        } else if let Ok(claims) = &mut claims {
-            claims.insert(name.clone(), value.clone());
-        }
-    }
-    let mut claims = claims?;
-    let texts = [("name", &user.name), ("email", &user.email)];
-    for (name, value) in texts {
-        if let Some(value) = value {
-            claims.insert(name.to_owned(), Value::from(value.as_str()));
-        }
-    }
-    if !user.groups.is_empty() {
-        claims.insert("groups".to_owned(), Value::from(user.groups.texts()));
-    }
-    Ok(claims)
-}
-
-fn clients(
-    raw: &List<Client>,
-    has_rs256: bool,
-    known: &Known,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<Vec<ClientSettings>, Reported> {
-    let rs256_default = raw.iter().any(|(_, client)| client.id_token_signed_response_alg.is_none());
-    if rs256_default && !has_rs256 {
-        let message = "ID tokens are signed only with ES256, but many relying parties support only RS256";
-        let command = Kind::Signing(Algorithm::Rs256).command("FILE");
-        context.found.warning(at, message).hint(format!(
-            "run `{command}` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client"
-        ));
-    }
-    let mut ids = BTreeMap::new();
-    context.each_item(raw, at, |raw, at, context| client(raw, has_rs256, known, &mut ids, at, context))
-}
-
-fn client(
-    client: &Client,
-    has_rs256: bool,
-    known: &Known,
-    ids: &mut BTreeMap<String, Path>,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<ClientSettings, Reported> {
-    let id = client_id(&client.client_id, ids, &at.key("client_id"), context);
-    let keys = ("client_secret", "client_secret_file");
-    let secret = keys::secret(client.client_secret.as_ref(), client.client_secret_file.as_ref(), keys, at, context);
-    let is_public = matches!(secret, Ok(None));
-    let pkce = pkce(client.pkce, is_public, &at.key("pkce"), context);
-    let id_token_algorithm = id_token_algorithm(client, has_rs256, at, context);
-    let redirect_uris = urls(&client.redirect_uris, &at.key("redirect_uris"), context);
-    let options = client_options::client_options(client, (known, is_public), at, context);
-    if client.redirect_uris.is_empty() && options.as_ref().is_ok_and(|options| options.grant_types.has_code()) {
-        context.found.problem(&at.key("redirect_uris"), "expected at least one address");
-    }
-    let resources = resources(&client.resources, &at.key("resources"), context);
-    let after_sign_out = urls(&client.post_logout_redirect_uris, &at.key("post_logout_redirect_uris"), context);
-    Ok(ClientSettings {
-        client_id: id?,
-        client_secret: secret?,
-        pkce: pkce?,
-        id_token_algorithm: id_token_algorithm?,
-        begins_again: false,
-        is_ours: false,
-        redirect_uris: redirect_uris?,
-        post_logout_redirect_uris: after_sign_out?,
-        resources: resources?,
-        name: client.name.clone(),
-        options: options?,
-    })
-}
-
-fn client_id(
-    id: &str,
-    ids: &mut BTreeMap<String, Path>,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<String, Reported> {
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return context.found.problem(at, format!("`{id}` is not a valid client ID")).fail();
-    }
-    if id == OWN_CLIENT_ID {
-        let problem = context.found.problem(at, format!("the client ID `{id}` is reserved"));
-        return problem.hint("choose another one").fail();
-    }
-    match ids.insert(id.to_owned(), at.clone()) {
-        None => Ok(id.to_owned()),
-        Some(first) => {
-            let problem = context.found.problem(at, format!("the client `{id}` is defined twice"));
-            problem.label(&first, "first defined here").fail()
-        }
-    }
-}
-
-fn pkce(raw: Option<ClientPkce>, is_public: bool, at: &Path, context: &mut Context<'_>) -> Result<Pkce, Reported> {
-    match raw {
-        None if is_public => Ok(Pkce::Required),
-        None | Some(ClientPkce::OrNonce) if !is_public => Ok(Pkce::OrNonce),
-        Some(ClientPkce::Optional) if !is_public => {
-            let warning = context.found.warning(at, "a stolen code is protected by the client secret only");
-            warning.hint(
-                "use `or_nonce`, the default, as soon as the relying party sends PKCE or a nonce (RFC 9700 §2.1.1)",
-            );
-            Ok(Pkce::Optional)
-        }
-        Some(ClientPkce::Required) => Ok(Pkce::Required),
-        _ => {
-            let problem = context.found.problem(at, "a client without a secret must use PKCE");
-            problem.hint("remove the setting, or set a client secret").fail()
-        }
-    }
-}
-
-fn id_token_algorithm(
-    client: &Client,
-    has_rs256: bool,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<Algorithm, Reported> {
-    match client.id_token_signed_response_alg {
-        Some(SignatureAlgorithm::Es256) => Ok(Algorithm::Es256),
-        Some(SignatureAlgorithm::Rs256) if !has_rs256 => {
-            let at = at.key("id_token_signed_response_alg");
-            let problem = context.found.problem(&at, "the pool has no key for RS256");
-            let command = Kind::Signing(Algorithm::Rs256).command("FILE");
-            problem.hint(format!("add `rs256_signing_key_file: FILE`; `{command}` creates the file")).fail()
-        }
-        Some(SignatureAlgorithm::Rs256) => Ok(Algorithm::Rs256),
-        // OpenID Connect Dynamic Client Registration §2: RS256 is the default.
-        None if has_rs256 => Ok(Algorithm::Rs256),
-        None => Ok(Algorithm::Es256),
-    }
-}
-
-/// What a client may ask tokens for. RFC 8707 §2: absolute, and without a fragment.
-fn resources(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Url>, Reported> {
-    value::each(raw, at, &mut context.found, |text, at, found| {
-        let url = value::secure_url(text, at, found)?;
-        if url.query().is_some() {
-            let problem = found.problem(at, format!("`{text}` has a query"));
-            return problem.hint("write the address of the application, as `https://app.example.com`").fail();
-        }
-        Ok(url)
-    })
-}
-
-/// URLs that the pool redirects users to.
-fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Url>, Reported> {
-    value::each(raw, at, &mut context.found, |text, at, found| {
-        let Ok(url) = Url::parse(text) else {
-            return found.problem(at, format!("`{text}` is not a URL")).hint("write `https://host/path`").fail();
-        };
-        match check_redirect_uri(&url) {
-            Ok(()) => Ok(url),
-            Err(error) => {
-                let problem = found.problem(at, format!("`{text}` is not allowed as a redirect URI"));
-                problem.hint(error.to_string()).fail()
-            }
-        }
     })
 }
