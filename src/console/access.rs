@@ -80,7 +80,7 @@ pub(super) fn ask() -> WholeResponse {
 /// Leads to a page of the console.
 pub(super) fn see_other(path: &str) -> WholeResponse {
     let mut response = plain(StatusCode::SEE_OTHER, "");
-    let location = HeaderValue::try_from(path).expect("the names of pools and an encoded query are ASCII");
+    let location = HeaderValue::try_from(path).expect("a path of the console and an encoded query are ASCII");
     response.headers_mut().insert(header::LOCATION, location);
     response
 }

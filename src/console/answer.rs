@@ -1,12 +1,12 @@
 //! Answers requests for the console.
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::clock::{Clock, Timestamp};
 use crate::console::access::{self, Denied, Password};
 use crate::console::pages;
 use crate::console::pool::{Error, Pool};
-use crate::console::route::{self, Change, Place};
+use crate::console::route::{Change, Place};
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::page::Pages;
@@ -37,16 +37,16 @@ impl Console {
             Err(Denied::OtherSite) => return self.refused(StatusCode::FORBIDDEN, "Another site has sent this form."),
         }
         let query = request.uri().query().unwrap_or_default();
-        let (Ok(form), place) = (Form::parse(query.as_bytes()), route::place(request.uri().path())) else {
+        let Ok(form) = Form::parse(query.as_bytes()) else {
             return self.refused(StatusCode::BAD_REQUEST, "The address cannot be read.");
         };
-        let Some(place) = place else { return self.refused(StatusCode::NOT_FOUND, "There is no such page.") };
-        let is_change = matches!(place, Place::Change(..));
-        if is_change != (request.method() == Method::POST) {
+        let Some(place) = Place::at(request.uri().path()) else {
+            return self.refused(StatusCode::NOT_FOUND, "There is no such page.");
+        };
+        if let Err(allowed) = place.takes(request.method()) {
             let mut response = self.refused(StatusCode::METHOD_NOT_ALLOWED, "This address does not take that.");
             // RFC 9110 §15.5.6.
-            let allowed = HeaderValue::from_static(if is_change { "POST" } else { "GET, HEAD" });
-            response.headers_mut().insert(header::ALLOW, allowed);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
             return response;
         }
         match self.page(place, &form, self.clock.now()).await {
@@ -55,21 +55,24 @@ impl Console {
         }
     }
 
-    async fn page(&self, place: Place<'_>, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+    async fn page(&self, place: Place, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
         let value = |name| form.one(name).ok().flatten().unwrap_or_default();
         match place {
             Place::Pools => Ok(match &self.pools[..] {
                 [pool] => access::see_other(&pages::users_path(&pool.name)),
                 pools => self.show(StatusCode::OK, pages::pools(pools)),
             }),
-            Place::Users(pool) => {
-                let page = pages::users(self.pool(pool)?, value("search"), value("after"), now).await?;
+            Place::Users => {
+                let page = pages::users(self.pool(value("pool"))?, value("search"), value("after"), now).await?;
                 Ok(self.show(StatusCode::OK, page))
             }
-            Place::Events(pool) => Ok(self.show(StatusCode::OK, pages::events(self.pool(pool)?, now).await?)),
-            Place::User(pool) => Ok(self.show(StatusCode::OK, pages::user(self.pool(pool)?, value("sub"), now).await?)),
-            Place::Change(pool, change) => {
-                let (pool, subject) = (self.pool(pool)?, value("sub"));
+            Place::Events => Ok(self.show(StatusCode::OK, pages::events(self.pool(value("pool"))?, now).await?)),
+            Place::User => {
+                let page = pages::user(self.pool(value("pool"))?, value("sub"), now).await?;
+                Ok(self.show(StatusCode::OK, page))
+            }
+            Place::Change(change) => {
+                let (pool, subject) = (self.pool(value("pool"))?, value("sub"));
                 match change {
                     Change::Disable => pool.users.set_enabled(subject, false, now).await?,
                     Change::Enable => pool.users.set_enabled(subject, true, now).await?,

@@ -2,9 +2,9 @@
 
 use crate::clock::Timestamp;
 use crate::console::pool::{Error, Pool};
-use crate::console::route::{Change, PATH};
+use crate::console::route::{Change, Place};
 use crate::message::form;
-use crate::page::pages::{ConsoleAct, ConsoleCell as Cell, ConsolePage, ConsoleTable as Table};
+use crate::page::pages::{ConsoleAct, ConsoleCell as Cell, ConsolePage, ConsoleSearch, ConsoleTable as Table};
 use crate::user_pool::events::event::Event;
 use crate::user_pool::management::{Cursor, Filter, Record};
 
@@ -15,21 +15,25 @@ const USERS_SHOWN: usize = 50;
 
 /// The page of the users of a pool.
 pub(super) fn users_path(pool: &str) -> String {
-    format!("{PATH}/{pool}")
+    with(Place::Users, [("pool", pool)])
 }
 
 /// The page of a user.
 pub(super) fn user_path(pool: &str, subject: &str) -> String {
-    format!("{PATH}/{pool}/user?{}", form::encode([("sub", subject)]))
+    with(Place::User, [("pool", pool), ("sub", subject)])
 }
 
-fn events_path(pool: &str) -> String {
-    format!("{PATH}/{pool}/events")
+fn with<'v>(place: Place, values: impl IntoIterator<Item = (&'v str, &'v str)>) -> String {
+    format!("{}?{}", place.path(), form::encode(values))
 }
 
 /// Says why there is no page.
 pub(super) fn refused(why: &str) -> ConsolePage {
-    ConsolePage { title: why.to_owned(), links: vec![Cell::link("Console", PATH)], ..ConsolePage::default() }
+    ConsolePage {
+        title: why.to_owned(),
+        links: vec![Cell::link("Console", Place::Pools.path())],
+        ..ConsolePage::default()
+    }
 }
 
 /// All pools.
@@ -55,14 +59,14 @@ pub(super) async fn users(pool: &Pool, search: &str, after: &str, now: Timestamp
         rows,
     }];
     let next = |next: Cursor| {
-        let query = form::encode([("search", search), ("after", &*next.to_text())]);
-        Cell::link("Next page", format!("{}?{query}", users_path(&pool.name)))
+        let values = [("pool", &*pool.name), ("search", search), ("after", &*next.to_text())];
+        Cell::link("Next page", with(Place::Users, values))
     };
-    let mut links = vec![Cell::link("Sign-in log", events_path(&pool.name))];
+    let mut links = vec![Cell::link("Sign-in log", with(Place::Events, [("pool", &*pool.name)]))];
     links.extend(found.next.map(next));
     Ok(ConsolePage {
         title: format!("Users of {}", pool.name),
-        search: Some((users_path(&pool.name), search.to_owned())),
+        search: Some(ConsoleSearch { action: Place::Users.path(), pool: pool.name.clone(), typed: search.to_owned() }),
         tables,
         links,
         ..ConsolePage::default()
@@ -112,7 +116,7 @@ pub(super) async fn user(pool: &Pool, subject: &str, now: Timestamp) -> Result<C
         Table { title: Some("Sign-in log".to_owned()), ..events_table(&events, None) },
     ];
     let act = |change: Change, label| ConsoleAct {
-        action: format!("{PATH}/{}/user/{}?{}", pool.name, change.name(), form::encode([("sub", &*user.subject)])),
+        action: with(Place::Change(change), [("pool", &*pool.name), ("sub", &*user.subject)]),
         label,
     };
     let enabling = if user.is_enabled {

@@ -1,18 +1,19 @@
 //! The pages of the console by their paths.
 
+use http::Method;
+
 /// The path of the first page. All others are below it.
 pub(super) const PATH: &str = "/console";
 
-/// A page, or the target of a form.
+/// A page, or the target of a form. The query has the name of the pool and the `sub` of the user: names may have letters that no path has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place<'p> {
+pub(super) enum Place {
     Pools,
-    /// The users of the pool with this name.
-    Users(&'p str),
-    Events(&'p str),
-    /// One user. The query has the `sub`.
-    User(&'p str),
-    Change(&'p str, Change),
+    /// The users of a pool.
+    Users,
+    Events,
+    User,
+    Change(Change),
 }
 
 /// What can be done to a user.
@@ -23,32 +24,43 @@ pub(super) enum Change {
     SignOut,
 }
 
-impl Change {
-    /// In the path.
-    pub(super) const fn name(self) -> &'static str {
+impl Place {
+    const ALL: [Self; 7] = [
+        Self::Pools,
+        Self::Users,
+        Self::Events,
+        Self::User,
+        Self::Change(Change::Disable),
+        Self::Change(Change::Enable),
+        Self::Change(Change::SignOut),
+    ];
+
+    /// Its path.
+    pub(super) const fn path(self) -> &'static str {
         match self {
-            Self::Disable => "disable",
-            Self::Enable => "enable",
-            Self::SignOut => "sign-out",
+            Self::Pools => PATH,
+            Self::Users => "/console/users",
+            Self::Events => "/console/events",
+            Self::User => "/console/user",
+            Self::Change(Change::Disable) => "/console/user/disable",
+            Self::Change(Change::Enable) => "/console/user/enable",
+            Self::Change(Change::SignOut) => "/console/user/sign-out",
         }
     }
-}
 
-/// What has this path.
-pub(super) fn place(path: &str) -> Option<Place<'_>> {
-    let mut parts = path.strip_prefix(PATH)?.split('/').skip(1);
-    let found = match (parts.next(), parts.next(), parts.next()) {
-        (None | Some(""), None, None) => Place::Pools,
-        (Some(pool), None, None) => Place::Users(pool),
-        (Some(pool), Some("events"), None) => Place::Events(pool),
-        (Some(pool), Some("user"), None) => Place::User(pool),
-        (Some(pool), Some("user"), Some(change)) => {
-            let all = [Change::Disable, Change::Enable, Change::SignOut];
-            Place::Change(pool, all.into_iter().find(|known| known.name() == change)?)
-        }
-        _ => return None,
-    };
-    parts.next().is_none().then_some(found)
+    /// What has this path.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|place| place.path() == path.strip_suffix('/').unwrap_or(path))
+    }
+
+    /// Whether it takes this method, and which ones it takes.
+    pub(super) fn takes(self, method: &Method) -> Result<(), &'static str> {
+        let (takes, allowed) = match self {
+            Self::Change(_) => (method == Method::POST, "POST"),
+            _ => (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD"),
+        };
+        if takes { Ok(()) } else { Err(allowed) }
+    }
 }
 
 /// Whether the path is one of the console.

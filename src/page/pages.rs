@@ -12,7 +12,7 @@ use crate::page::site::View;
 use crate::page::text::Text;
 use askama::Template;
 
-pub(crate) use console::{ConsoleAct, ConsoleCell, ConsolePage, ConsoleTable};
+pub(crate) use console::{ConsoleAct, ConsoleCell, ConsolePage, ConsoleSearch, ConsoleTable};
 pub(crate) use form::{Field, Form, Input, Label, Other};
 
 /// Says why a request is refused, and how to go on.

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use http::Method;
 use http::Request;
 
 use super::*;
 use crate::config::tests::{Directory, temporary_directory};
+use crate::console::route;
 use crate::database::{Database, Others};
 use crate::secret::Secret;
 use crate::user_pool::management::NewUser;
@@ -84,13 +86,15 @@ async fn nobody_sees_a_page_without_the_password() {
         vec![authorization("")],
         vec![authorization(PASSWORD), authorization(PASSWORD)],
     ] {
-        for path in ["/console", "/console/people", "/console/other", "/console/people/user/disable?sub=1"] {
+        for path in
+            ["/console", "/console/users?pool=people", "/console/other", "/console/user/disable?pool=people&sub=1"]
+        {
             let answer = opened.send(Method::GET, path, &headers).await;
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
             assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
         }
     }
-    assert_eq!(opened.get("/console").await, (StatusCode::SEE_OTHER, "/console/people".to_owned()));
+    assert_eq!(opened.get("/console").await, (StatusCode::SEE_OTHER, "/console/users?pool=people".to_owned()));
 }
 
 #[tokio::test]
@@ -105,18 +109,18 @@ async fn users_are_found_by_the_beginning_of_name_and_address() {
         ("status%20%3D%20%22Enabled%22", [true, true]),
         ("x%22%20or%20%22", [false, false]),
     ] {
-        let (status, page) = opened.get(&format!("/console/people?search={search}")).await;
+        let (status, page) = opened.get(&format!("/console/users?pool=people&search={search}")).await;
         assert_eq!(status, StatusCode::OK, "{search}");
         assert_eq!(["lovelace@example.com", "bob@example.com"].map(|text| page.contains(text)), finds, "{search}");
     }
-    assert_eq!(opened.get("/console/people?search=nickname%3D1").await.0, StatusCode::BAD_REQUEST);
-    let (_, page) = opened.get("/console/people").await;
-    assert!(page.contains(&format!("/console/people/user?sub={ada}")), "{page}");
-    let (status, page) = opened.get(&format!("/console/people/user?sub={ada}")).await;
+    assert_eq!(opened.get("/console/users?pool=people&search=nickname%3D1").await.0, StatusCode::BAD_REQUEST);
+    let (_, page) = opened.get("/console/users?pool=people").await;
+    assert!(page.contains(&format!("/console/user?pool=people&#38;sub={ada}")), "{page}");
+    let (status, page) = opened.get(&format!("/console/user?pool=people&sub={ada}")).await;
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("lovelace@example.com") && page.contains("Sign out everywhere"), "{page}");
-    assert_eq!(opened.get("/console/people/user?sub=nobody").await.0, StatusCode::NOT_FOUND);
-    assert_eq!(opened.get("/console/other").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(opened.get("/console/user?pool=people&sub=nobody").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(opened.get("/console/users?pool=other").await.0, StatusCode::NOT_FOUND);
 }
 
 /// A browser adds the password to a form that another site sends.
@@ -125,7 +129,7 @@ async fn only_a_form_of_the_console_changes_something() {
     let opened = Opened::new("console-forms", &["people"]);
     let ada = opened.add("ada", "ada@example.com").await;
     let is_enabled = async || opened.console.pools[0].users.show("ada").await.expect("a user").is_enabled;
-    let disable = format!("/console/people/user/disable?sub={ada}");
+    let disable = format!("/console/user/disable?pool=people&sub={ada}");
     for site in ["cross-site", "same-site", "none", ""] {
         assert_eq!(opened.post(&disable, site).await, StatusCode::FORBIDDEN, "{site}");
     }
@@ -143,28 +147,45 @@ async fn only_a_form_of_the_console_changes_something() {
     let program = format!("http://{HOST}");
     assert_eq!(opened.post_from(&disable, &[(header::ORIGIN, &program)]).await, StatusCode::SEE_OTHER);
     assert_eq!(opened.post(&disable.replace("disable", "delete"), own).await, StatusCode::NOT_FOUND);
-    assert_eq!(opened.post("/console/people", own).await, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(opened.post("/console/users?pool=people", own).await, StatusCode::METHOD_NOT_ALLOWED);
+    let put = [authorization(PASSWORD), (header::HeaderName::from_static("sec-fetch-site"), own)];
+    let answer = opened.send(Method::PUT, "/console/users?pool=people", &put).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers()[header::ALLOW], "GET, HEAD");
 }
 
 #[tokio::test]
 async fn what_is_looked_at_and_done_is_in_the_audit() {
     let opened = Opened::new("console-audit", &["people"]);
     let ada = opened.add("ada", "ada@example.com").await;
-    opened.get("/console/people").await;
-    opened.get("/console/people/events").await;
-    opened.get(&format!("/console/people/user?sub={ada}")).await;
-    opened.post(&format!("/console/people/user/sign-out?sub={ada}"), "same-origin").await;
+    opened.get("/console/users?pool=people").await;
+    opened.get("/console/events?pool=people").await;
+    opened.get(&format!("/console/user?pool=people&sub={ada}")).await;
+    opened.post(&format!("/console/user/sign-out?pool=people&sub={ada}"), "same-origin").await;
     let audit = opened.console.pools[0].users.audited(None, 10).await.expect("an audit");
     let done: Vec<_> = audit.iter().rev().skip(1).map(|entry| (&*entry.actor, &*entry.operation)).collect();
     let console = |operation| ("console", operation);
     assert_eq!(done, ["user.list", "user.events", "user.show", "user.sign_out"].map(console));
 }
 
+/// The name of a pool is any text.
+#[tokio::test]
+async fn a_pool_may_have_any_name() {
+    let opened = Opened::new("console-names", &["die Leute/ü?"]);
+    let (_, page) = opened.get("/console").await;
+    assert_eq!(page, "/console/users?pool=die%20Leute%2F%C3%BC%3F");
+    let (status, page) = opened.get(&page).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("Users of die Leute/ü?") && page.contains(r#"name="pool" value="die Leute/ü?""#), "{page}");
+}
+
 #[test]
 fn paths_are_of_the_console_or_not() {
-    for (path, is_ours) in [("/console", true), ("/console/people", true), ("/consoles", false), ("/metrics", false)] {
+    for (path, is_ours) in [("/console", true), ("/console/users", true), ("/consoles", false), ("/metrics", false)] {
         assert_eq!(route::has(path), is_ours, "{path}");
     }
-    assert_eq!(route::place("/console/people/user/enable"), Some(Place::Change("people", Change::Enable)));
-    assert_eq!(route::place("/console/people/user/enable/more"), None);
+    assert_eq!(Place::at("/console/user/enable"), Some(Place::Change(Change::Enable)));
+    for path in ["/console/user/enable/more", "/console/user/delete", "/console//"] {
+        assert_eq!(Place::at(path), None, "{path}");
+    }
 }

@@ -8,11 +8,20 @@ use crate::page::site::View;
 #[derive(Debug, Default)]
 pub(crate) struct ConsolePage {
     pub(crate) title: String,
-    /// Where a search is sent, and what was searched for.
-    pub(crate) search: Option<(String, String)>,
+    pub(crate) search: Option<ConsoleSearch>,
     pub(crate) acts: Vec<ConsoleAct>,
     pub(crate) tables: Vec<ConsoleTable>,
     pub(crate) links: Vec<ConsoleCell>,
+}
+
+/// The field of a search.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsoleSearch {
+    pub(crate) action: &'static str,
+    /// The name of the pool.
+    pub(crate) pool: String,
+    /// What was searched for.
+    pub(crate) typed: String,
 }
 
 /// A button.
