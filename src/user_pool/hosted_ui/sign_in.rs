@@ -1,6 +1,7 @@
 //! The sign-in page and its form.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,6 +14,8 @@ use crate::page::headers::Frames;
 use crate::page::pages::{PasskeyForm, SignIn as SignInPage};
 use crate::page::site::Extras;
 use crate::secret::Secret;
+use crate::user_pool::directory::user::User;
+use crate::user_pool::events::event::Visit;
 use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::result::{self, FormResult};
 use crate::user_pool::hosted_ui::ui::HostedUi;
@@ -161,35 +164,39 @@ impl HostedUi {
         };
         let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
         let sent = Sent { headers, request, carried, username };
-        if username.trim().is_empty() || password.is_empty() {
+        let typed = (username, Secret::new(password.to_owned()));
+        let visit = visit(headers, client, sent.request.as_ref());
+        match self.verify_typed(headers, typed, (client, &visit)).await? {
+            Ok(user) => {
+                let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));
+                self.go_on(headers, under_way, sent.request, client).await
+            }
+            Err(notice) => Ok(self.again(sent, notice)),
+        }
+    }
+
+    /// Verifies the name and the password that were typed on a sign-in page, ours or the operator's.
+    pub(super) async fn verify_typed(
+        &self,
+        headers: &HeaderMap,
+        (username, password): (&str, Secret<String>),
+        (client, visit): (IpAddr, &Visit),
+    ) -> Result<Result<Arc<User>, Notice>, database::Error> {
+        if username.trim().is_empty() || password.expose().is_empty() {
             // An empty field is not an attempt (attacks U-05).
-            return Ok(self.again(sent, Notice::Incomplete));
+            return Ok(Err(Notice::Incomplete));
         }
         let known = self.known_browser(headers);
-        let (password, visit) = (Secret::new(password.to_owned()), visit(headers, client, sent.request.as_ref()));
-        let attempt = self.sign_in.password(username, password, (client, known.as_ref()), &visit);
-        Ok(match attempt.await? {
-            Outcome::User(user) => {
-                let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));
-                self.go_on(headers, under_way, sent.request, client).await?
-            }
-            Outcome::Wrong => {
-                self.metrics.wrong_password.increment();
-                self.again(sent, Notice::Wrong)
-            }
-            Outcome::TooMany(wait) => {
-                self.metrics.rate_limited.increment();
-                self.again(sent, Notice::TooMany(whole_seconds(wait)))
-            }
-            Outcome::Busy => {
-                self.metrics.busy.increment();
-                self.again(sent, Notice::Busy(whole_seconds(BUSY_FOR)))
-            }
-            Outcome::Disabled => {
-                self.metrics.disabled.increment();
-                self.again(sent, Notice::Disabled)
-            }
-        })
+        let outcome = self.sign_in.password(username, password, (client, known.as_ref()), visit).await?;
+        let (counter, notice) = match outcome {
+            Outcome::User(user) => return Ok(Ok(user)),
+            Outcome::Wrong => (&self.metrics.wrong_password, Notice::Wrong),
+            Outcome::TooMany(wait) => (&self.metrics.rate_limited, Notice::TooMany(whole_seconds(wait))),
+            Outcome::Busy => (&self.metrics.busy, Notice::Busy(whole_seconds(BUSY_FOR))),
+            Outcome::Disabled => (&self.metrics.disabled, Notice::Disabled),
+        };
+        counter.increment();
+        Ok(Err(notice))
     }
 
     /// Shows the sign-in form again, with the reason. A navigation is redirected to a page that shows both: the history of the

@@ -1,7 +1,6 @@
 //! The password, as JSON from an own sign-in page.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -9,17 +8,12 @@ use serde::Deserialize;
 use crate::database;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::secret::Secret;
-use crate::user_pool::directory::user::User;
-use crate::user_pool::events::event::Visit;
 use crate::user_pool::hosted_ui::own_page::answer::{self, Refused};
 use crate::user_pool::hosted_ui::own_page::errand::{HANDLE_LIFETIME, Handle, Ticket};
 use crate::user_pool::hosted_ui::own_page::proceed;
-use crate::user_pool::hosted_ui::page::Notice;
 use crate::user_pool::hosted_ui::refusal;
-use crate::user_pool::hosted_ui::sign_in::{BUSY_FOR, whole_seconds};
 use crate::user_pool::hosted_ui::ui::HostedUi;
 use crate::user_pool::hosted_ui::visitor::visit;
-use crate::user_pool::signin::Outcome;
 use crate::user_pool::signin::proof::{Proof, Proofs};
 use crate::user_pool::signin::step::UnderWay;
 
@@ -81,7 +75,7 @@ impl HostedUi {
         }
         let password = Secret::new(password);
         let visit = visit(headers, client, Some(&handle.request));
-        let user = match self.own_page_password(headers, &username, password, (client, &visit)).await? {
+        let user = match self.verify_typed(headers, (&username, password), (client, &visit)).await? {
             Ok(user) => user,
             Err(notice) => return Ok(answer::failed(view, notice)),
         };
@@ -94,31 +88,6 @@ impl HostedUi {
         let origin = handle.origin.clone();
         let ticket = Ticket::new(handle, under_way, self.clock.now()).seal(&self.seal);
         Ok(answer::go_on(next, &proceed::location(&origin, "ticket", &ticket)))
-    }
-
-    /// Verifies a password, as the form of our own page does.
-    async fn own_page_password(
-        &self,
-        headers: &HeaderMap,
-        username: &str,
-        password: Secret<String>,
-        (client, visit): (IpAddr, &Visit),
-    ) -> Result<Result<Arc<User>, Notice>, database::Error> {
-        if username.trim().is_empty() || password.expose().is_empty() {
-            // An empty field is not an attempt (attacks U-05).
-            return Ok(Err(Notice::Incomplete));
-        }
-        let known = self.known_browser(headers);
-        let (counter, notice) = match self.sign_in.password(username, password, (client, known.as_ref()), visit).await?
-        {
-            Outcome::User(user) => return Ok(Ok(user)),
-            Outcome::Wrong => (&self.metrics.wrong_password, Notice::Wrong),
-            Outcome::TooMany(wait) => (&self.metrics.rate_limited, Notice::TooMany(whole_seconds(wait))),
-            Outcome::Busy => (&self.metrics.busy, Notice::Busy(whole_seconds(BUSY_FOR))),
-            Outcome::Disabled => (&self.metrics.disabled, Notice::Disabled),
-        };
-        counter.increment();
-        Ok(Err(notice))
     }
 
     /// The handle of a request, if this page may use it now.
