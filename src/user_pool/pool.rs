@@ -231,7 +231,7 @@ impl UserPool {
             Route::Authorize => ui.authorize(headers, &form).await,
             Route::Logout => ui.logout(headers, &form, caller.address()).await,
             Route::Stylesheet => Ok(ui.stylesheet(headers, request.uri().path())),
-            Route::Root => Ok(ui.root()),
+            Route::Root => ui.root(headers).await,
             Route::SignUpPage | Route::ForgotPasswordPage if entry::is_of_client(&form) => {
                 ui.enter(headers, &form, request.uri().path()).await
             }

@@ -18,12 +18,14 @@ use crate::user_pool::signin::sso::Session;
 use crate::user_pool::signin::state;
 
 impl HostedUi {
-    /// Answers who has typed the host only: with the application, if there is one and no other.
-    pub(crate) fn root(&self) -> WholeResponse {
-        match &self.provider.applications()[..] {
+    /// Answers who has typed the host only: with the application, if there is no other. Strangers are not told where it is.
+    pub(crate) async fn root(&self, headers: &HeaderMap) -> Result<WholeResponse, database::Error> {
+        let applications =
+            if self.visitor(headers).await?.is_some() { self.provider.applications() } else { Vec::new() };
+        Ok(match &applications[..] {
             [(_, application)] => reply::see_other(application),
             _ => reply::see_other(routes::SIGN_IN),
-        }
+        })
     }
 
     /// Answers a request for the address of the sign-in page. Bookmarks, histories and our own pages link to it. The page also shows

@@ -145,7 +145,7 @@ impl Provider {
         name.unwrap_or(client_id).to_owned()
     }
 
-    /// The name and address of each application. All of them are shown only to users who are signed in.
+    /// The name and address of each application. Shown only to signed-in users.
     pub(crate) fn applications(&self) -> Vec<(String, String)> {
         let mut applications: Vec<(String, String)> = self
             .directory

@@ -31,14 +31,17 @@ async fn there_is_nothing_at_other_addresses() {
 }
 
 #[tokio::test]
-async fn the_host_alone_leads_to_the_only_application_or_to_the_sign_in_page() {
-    let one = Fixture::new();
-    let answer = one.browser().get("/").await;
-    assert_eq!((answer.status(), answer.location().as_str()), (StatusCode::SEE_OTHER, "https://app.example.com/"));
+async fn the_host_alone_leads_who_is_signed_in_to_the_only_application() {
     let mut settings = settings();
+    let one = Fixture::with(settings.clone(), START);
     settings.clients[1].redirect_uris.push(url("https://other.example.com/cb"));
     let several = Fixture::with(settings, START);
-    assert_eq!(several.browser().get("/").await.header("location"), routes::SIGN_IN);
+    for (fixture, leads_to) in [(one, "https://app.example.com/"), (several, routes::SIGN_IN)] {
+        let mut browser = fixture.browser();
+        assert_eq!(browser.get("/").await.header("location"), routes::SIGN_IN, "strangers are not told");
+        browser.sign_in("alice", "correct horse").await;
+        assert_eq!(browser.get("/").await.header("location"), leads_to);
+    }
 }
 
 #[tokio::test]
