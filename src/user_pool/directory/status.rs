@@ -57,6 +57,11 @@ impl Status {
         }
     }
 
+    /// Whether the user may have a password here.
+    pub(crate) const fn may_have_password(self) -> bool {
+        !matches!(self, Self::ExternalProvider)
+    }
+
     /// The user has changed the temporary password, or an administrator has set one that stays.
     ///
     /// # Errors
@@ -151,6 +156,7 @@ mod tests {
         for status in Status::ALL {
             assert_eq!(status.as_str().parse::<Status>().ok(), Some(status));
             assert_eq!(status.may_have_sessions(), matches!(status, Confirmed | ExternalProvider));
+            assert_eq!(status.may_have_password(), status.given_password().is_ok());
         }
         assert_eq!("COMPROMISED".parse::<Status>().ok(), Some(ResetRequired));
         assert!("ARCHIVED".parse::<Status>().is_err());

@@ -1,5 +1,6 @@
 //! Which factors a user may remove. Pure functions.
 
+use crate::user_pool::directory::status::Status;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::factors::owned::Owned;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings};
@@ -37,16 +38,27 @@ pub(crate) fn may_keep(user: &User, before: &Owned, after: &Owned, settings: &Se
 
 /// Whether the user can begin a sign-in.
 fn has_a_way_in(user: &User, owned: &Owned, settings: &Settings) -> bool {
-    user.password_hash().is_some() || has_passkey_alone(owned, settings) || has_code_alone(user, settings)
+    is_of_provider(user)
+        || user.password_hash().is_some()
+        || has_passkey_alone(owned, settings)
+        || has_code_alone(user, settings)
 }
 
 /// Whether the user can prove two different factors: one and the same mailbox is not two.
 pub(crate) fn has_two_factors(user: &User, owned: &Owned, settings: &Settings) -> bool {
     let second = second_factors(user, owned, settings);
+    if is_of_provider(user) {
+        return !second.is_empty();
+    }
     // The authenticator verifies the user, which is a second factor.
     has_passkey_alone(owned, settings)
         || (user.password_hash().is_some() && !second.is_empty())
         || (has_code_alone(user, settings) && second.iter().any(|factor| *factor != Factor::Email))
+}
+
+/// Whether the user begins at another provider, and in no other way.
+fn is_of_provider(user: &User) -> bool {
+    user.status() == Status::ExternalProvider
 }
 
 fn has_passkey_alone(owned: &Owned, settings: &Settings) -> bool {

@@ -45,11 +45,13 @@ impl HostedUi {
         login_hint: Option<&str>,
     ) -> Result<Way, Refusal> {
         let state = octets::token();
+        // Whoever changes an account proves again who it is, also where the provider would not ask.
+        let is_for_account = self.is_for_account(headers, request.as_ref());
         let login = LoginRequest {
             redirect_uri: self.provider_answer_address(provider),
             scope: provider.settings.scope.clone(),
             state: state.clone(),
-            extra_params: parameters(request.as_ref(), login_hint),
+            extra_params: parameters(request.as_ref(), login_hint, is_for_account),
         };
         let begun = match provider.client.begin(login).await {
             Ok(begun) => begun,
@@ -103,6 +105,7 @@ impl HostedUi {
         let view = self.view(headers, request.as_ref());
         match self.way_to(headers, provider, request, login_hint).await {
             Ok(Way { location, cookies }) => {
+                let view = view.without_forms();
                 let page = Redirecting { view, location: &location };
                 with_cookies(view.respond(StatusCode::OK, &page, NO_FORM, Frames::Nobody), cookies)
             }
@@ -159,10 +162,14 @@ impl HostedUi {
 }
 
 /// What the provider is told of the authorization request (pool §9.3), and the name that was typed.
-fn parameters(request: Option<&AuthorizationRequest>, login_hint: Option<&str>) -> BTreeMap<String, String> {
+fn parameters(
+    request: Option<&AuthorizationRequest>,
+    login_hint: Option<&str>,
+    is_for_account: bool,
+) -> BTreeMap<String, String> {
     let asked = request.map(|request| &request.asked);
     let hint = login_hint.or(asked.and_then(|asked| asked.login_hint.as_deref()));
-    let prompt = asked.and_then(|asked| asked.prompt.as_deref());
+    let prompt = asked.and_then(|asked| asked.prompt.as_deref()).or(is_for_account.then_some("login"));
     let max_age = asked.and_then(|asked| asked.max_age).map(|seconds| seconds.to_string());
     let locales = request.and_then(|request| request.ui_locales.as_deref());
     let all = [("login_hint", hint), ("prompt", prompt), ("max_age", max_age.as_deref()), ("ui_locales", locales)];

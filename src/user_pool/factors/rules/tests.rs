@@ -12,14 +12,14 @@ use crate::user_pool::factors::passkeys::ListedPasskey;
 
 const AT: Timestamp = Timestamp::from_seconds(9);
 
-/// `has`: `password`, `email` (verified).
+/// `has`: `password`, `email` (verified), `provider` (where the user signs in).
 fn user(has: &[&str]) -> User {
     let mail = json!({"email": "ada@example.com", "email_verified": "true"});
     let attributes = if has.contains(&"email") { mail } else { json!({}) };
     let record = Record {
         subject: "s".into(),
         username: "ada".into(),
-        status: Status::Confirmed,
+        status: if has.contains(&"provider") { Status::ExternalProvider } else { Status::Confirmed },
         is_enabled: true,
         attributes: Attributes::from_json(&attributes.to_string()).expect("attributes"),
         password_hash: has.contains(&"password").then(|| Secret::new("a hash".into())),
@@ -128,4 +128,17 @@ fn one_mailbox_is_not_two_factors() {
     check(&["email"], owned(0, true), owned(0, false), Err(Stays::LastSecondFactor));
     check(&["email"], owned(1, true), owned(0, true), Ok(()));
     check(&["password", "email"], owned(1, false), owned(0, false), Ok(()));
+}
+
+/// They begin at their provider, and in no other way.
+#[test]
+fn a_user_of_another_provider_needs_a_passkey_only_where_a_second_factor_is_required() {
+    let may_remove = |mode, before: Owned, after: Owned| {
+        may_keep(&user(&["provider"]), &before, &after, &settings(mode, &["passkey", "email"]))
+    };
+    assert_eq!(may_remove(Mode::Optional, owned(1, false), owned(0, false)), Ok(()));
+    let last = Err(Stays::LastSecondFactor);
+    assert_eq!(may_remove(Mode::Required, owned(1, false), owned(0, false)), last);
+    assert_eq!(may_remove(Mode::Required, owned(0, true), owned(0, false)), last);
+    assert_eq!(may_remove(Mode::Required, owned(1, true), owned(0, true)), Ok(()));
 }

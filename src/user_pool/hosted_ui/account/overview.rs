@@ -41,7 +41,10 @@ impl HostedUi {
     fn account_parts(&self, at: &At<'_>, who: &Visitor, seen: &Seen) -> Vec<AccountPart> {
         let mut parts = match &seen.record {
             None => vec![declared_part(who)],
-            Some(user) => vec![self.profile_part(at, who, user, seen), password_part(seen)],
+            Some(user) => {
+                let password = user.status.may_have_password().then(|| password_part(seen));
+                [self.profile_part(at, who, user, seen)].into_iter().chain(password).collect()
+            }
         };
         parts.extend(self.factors_part());
         parts.push(AccountPart {

@@ -24,10 +24,8 @@ impl HostedUi {
     /// Shows the page.
     pub(super) async fn account_password_page(&self, at: &At<'_>) -> Result<WholeResponse, Halt> {
         let fresh = self.account_fresh(at).await?;
+        self.account_has_passwords(at, &fresh)?;
         let seen = at.account.overview(fresh.visitor()).await?.ok_or_else(|| self.account_over(at))?;
-        if seen.record.is_none() {
-            return Ok(self.not_found(at.headers));
-        }
         let page = self.account_shown(at, fresh.visitor(), || seen.has_password());
         Ok(self.account_show(at, &page, |page, carried, status| self.show_account_password(at, page, carried, status)))
     }
@@ -56,6 +54,7 @@ impl HostedUi {
     /// Takes the form.
     pub(super) async fn account_password(&self, at: &At<'_>) -> Result<WholeResponse, Halt> {
         let (fresh, page) = self.account_sent::<HasPassword>(at).await?;
+        self.account_has_passwords(at, &fresh)?;
         let (Some(current), Some(new)) = (field(at.form, "current"), field(at.form, "password")) else {
             return Ok(self.twice(at.headers));
         };
@@ -78,6 +77,16 @@ impl HostedUi {
             Changed::Over => return Err(self.account_over(at)),
         };
         Ok(self.account_again(at, page, notice, show))
+    }
+
+    /// Nothing is there for users of the configuration, and for those who sign in at another provider.
+    fn account_has_passwords(&self, at: &At<'_>, fresh: &Fresh) -> Result<(), Halt> {
+        let user = fresh.visitor().user();
+        if user.is_stored() && user.status().may_have_password() {
+            Ok(())
+        } else {
+            Err(self.not_found(at.headers).into())
+        }
     }
 
     /// Gives this browser another session: the one of before has ended with all the others. It has proved what that one had, and has another cookie.

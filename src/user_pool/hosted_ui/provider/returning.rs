@@ -121,7 +121,7 @@ impl HostedUi {
     ) -> WholeResponse {
         let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
         let Some(location) = location.filter(|_| csrf::is_navigation(headers)) else { return response };
-        let view = self.view(headers, request);
+        let view = self.view(headers, request).without_forms();
         let page = Redirecting { view, location };
         let mut page = view.respond(StatusCode::OK, &page, NO_FORM, Frames::Nobody);
         for cookie in response.headers().get_all(header::SET_COOKIE) {

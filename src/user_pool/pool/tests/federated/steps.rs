@@ -140,3 +140,30 @@ async fn nobody_else_gets_a_name_of_the_users_of_a_provider() {
     federated.comes_back(&mut federated.fixture.browser()).await.code();
     federated.users.show(USER).await.expect("a user");
 }
+
+/// Whoever changes an account has just proved who it is: the provider is told to ask again. A password here would be a way in beside the provider.
+#[tokio::test]
+async fn the_account_of_a_user_of_a_provider_has_no_password() {
+    let federated = Federated::asking(Mode::Optional, false);
+    let mut browser = federated.fixture.browser();
+    federated.comes_back(&mut browser).await;
+    let overview = browser.get("/account").await;
+    assert_eq!(overview.status(), StatusCode::OK);
+    let text = overview.text();
+    assert!(text.contains("/account/factors") && !text.contains("/account/password"), "{text}");
+    assert_eq!(browser.get("/account/password").await.status(), StatusCode::NOT_FOUND);
+
+    federated.fixture.clock.advance(Duration::from_mins(6));
+    let page = browser.get("/account/factors?confirm").await;
+    let sent = browser.choose(&page, "corp").await;
+    assert_eq!(parameter(&sent, "prompt").as_deref(), Some("login"), "{sent}");
+    // An application that asks for nothing is not more trouble than before.
+    let page = federated.fixture.browser().authorize(&[]).await;
+    let sent = federated.fixture.browser().choose(&page, "corp").await;
+    assert_eq!(parameter(&sent, "prompt"), None, "{sent}");
+}
+
+fn parameter(address: &str, name: &str) -> Option<String> {
+    let address = url(address);
+    address.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
