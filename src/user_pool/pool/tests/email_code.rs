@@ -4,6 +4,7 @@ use super::mfa::{ASKED, claims, vault};
 use super::self_service::{other_than, shown};
 use super::stored::Stored;
 use super::*;
+use crate::user_pool::directory::status::Status;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
 use crate::user_pool::messages::message::Kind;
 use crate::user_pool::settings::Store;
@@ -60,6 +61,20 @@ async fn a_code_signs_in_once() {
         "SignIn Fail SentCode- nobody",
     ];
     assert_eq!(stored.fixture.texts(&[(grace, "grace")]), expected);
+}
+
+/// Somebody whom another provider does not let in any more must not come in beside it.
+#[tokio::test]
+async fn a_user_of_another_provider_signs_in_with_no_code() {
+    let stored = pool().await;
+    let mut browser = stored.fixture.browser();
+    let page = ask(&mut browser, "grace").await;
+    let code = stored.sent(Kind::SignIn, "grace@example.com").await;
+    let grace = stored.users.show("grace").await.expect("a user").subject;
+    stored.set_status(&grace, Status::ExternalProvider).await;
+    let refused = answer(&mut browser, &page, &code).await;
+    assert_ne!(refused.status(), StatusCode::SEE_OTHER);
+    assert!(!browser.cookies.contains_key("__Host-vestibule-pool"), "{}", refused.text());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use super::mfa::{ASKED, claims, codes_of, seed_of, vault};
 use super::stored::Stored;
 use super::*;
 use crate::user_pool::credential::webauthn::tests::Device;
+use crate::user_pool::directory::status::Status;
 use crate::user_pool::factors::settings::{Factor, Mode, Settings as Mfa};
 use crate::user_pool::messages::courier::console::Console;
 use crate::user_pool::messages::message::Kind;
@@ -93,6 +94,20 @@ async fn a_passkey_signs_in_without_a_name_and_a_password() {
     let claims = claims(&stored, &back).await;
     assert_eq!((&claims["acr"], &claims["amr"]), (&json!("urn:cognito:loa:4"), &json!(["hwk", "user", "mfa"])));
     assert_eq!(claims["sub"], stored.users.show("grace").await.expect("found").subject);
+}
+
+/// Somebody whom another provider does not let in any more must not come in beside it.
+#[tokio::test]
+async fn a_user_of_another_provider_signs_in_with_no_passkey_alone() {
+    let stored = pool(Mode::Optional).await;
+    let device = with_passkey(&stored).await;
+    let grace = stored.users.show("grace").await.expect("a user").subject;
+    stored.set_status(&grace, Status::ExternalProvider).await;
+    let mut browser = stored.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let refused = browser.answer(routes::PASSKEY, &page, &device).await;
+    assert!(refused.text().contains("This passkey was not accepted."), "{}", refused.text());
+    assert!(!browser.cookies.contains_key("__Host-vestibule-pool"));
 }
 
 #[tokio::test]
