@@ -3,6 +3,7 @@
 //! A value of [`Identity`] is the proof: [`Identity::assertion`] is called only next to a verification (a login that has
 //! just been checked, a sealed session that has just been opened), so a search for its name finds every place that verifies a user.
 
+pub(crate) mod email;
 pub(crate) mod endings;
 
 use std::borrow::Cow;

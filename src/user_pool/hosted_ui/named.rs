@@ -5,6 +5,7 @@
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::email;
 use crate::message::WholeResponse;
 use crate::user_pool::hosted_ui::result;
 use crate::user_pool::hosted_ui::sign_in::Filled;
@@ -13,9 +14,6 @@ use crate::user_pool::oauth::request::AuthorizationRequest;
 use crate::user_pool::seal::Purpose;
 use crate::user_pool::signin::state;
 use crate::user_pool::{reply, routes};
-
-/// RFC 5321 §4.5.3.1.3.
-const EMAIL_BYTES_MAX: usize = 254;
 
 /// A sign-in whose name is known, and whose password is not.
 #[derive(Serialize, Deserialize)]
@@ -33,7 +31,7 @@ impl HostedUi {
         request: Option<AuthorizationRequest>,
         (carried, username): (&str, &str),
     ) -> WholeResponse {
-        let address = address(username);
+        let address = email::parse(username);
         if let Some((address, domain)) = &address
             && let Some(provider) = self.federation.of_domain(domain)
         {
@@ -71,41 +69,5 @@ impl HostedUi {
         let (carried, username) = (&*carried, &*username);
         let filled = Filled { carried, browser, username, notice: None, is_for_account, is_named: true };
         Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
-    }
-}
-
-/// What was typed as an address, and its domain in lower case and ASCII. `None` if it is no e-mail address.
-fn address(typed: &str) -> Option<(String, String)> {
-    let typed = typed.trim();
-    let (local, domain) = typed.split_once('@')?;
-    let is_odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\\' | ',' | ';' | ':');
-    if typed.len() > EMAIL_BYTES_MAX || local.is_empty() || local.chars().any(is_odd) {
-        return None;
-    }
-    let url::Host::Domain(domain) = url::Host::parse(domain).ok()? else { return None };
-    (!domain.contains('*')).then(|| (format!("{local}@{domain}"), domain))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_address_has_a_domain() {
-        let domain = |typed| address(typed).map(|(_, domain)| domain);
-        assert_eq!(domain(" ada@Corp.Example ").as_deref(), Some("corp.example"));
-        assert_eq!(domain("ada@bücher.example").as_deref(), Some("xn--bcher-kva.example"));
-        for other in [
-            "",
-            "ada",
-            "@corp.example",
-            "ada@",
-            "a@b@corp.example",
-            "a b@corp.example",
-            "ada@127.0.0.1",
-            "ada@*.example",
-        ] {
-            assert_eq!(domain(other), None, "{other}");
-        }
     }
 }
