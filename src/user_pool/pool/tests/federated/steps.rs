@@ -158,8 +158,9 @@ async fn the_account_of_a_user_of_a_provider_has_no_password() {
     let sent = browser.choose(&page, "corp").await;
     assert_eq!(parameter(&sent, "prompt").as_deref(), Some("login"), "{sent}");
     // An application that asks for nothing is not more trouble than before.
-    let page = federated.fixture.browser().authorize(&[]).await;
-    let sent = federated.fixture.browser().choose(&page, "corp").await;
+    let mut another = federated.fixture.browser();
+    let page = another.authorize(&[]).await;
+    let sent = another.choose(&page, "corp").await;
     assert_eq!(parameter(&sent, "prompt"), None, "{sent}");
 }
 
