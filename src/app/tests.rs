@@ -9,8 +9,8 @@ use crate::certificate::ocsp::tests::made;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::Source;
-use crate::config::tests::{Directory, temporary_directory};
 use crate::config::{Attempt, MissingKeys};
+use crate::testing::{Directory, temporary_directory};
 
 const HEAD: &str = "\
 # Metrics

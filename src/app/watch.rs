@@ -68,7 +68,7 @@ pub(crate) async fn watch(reloader: Weak<Reloader>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::temporary_directory;
+    use crate::testing::temporary_directory;
 
     #[test]
     fn a_change_is_read_when_nothing_has_moved_for_a_beat() {

@@ -30,9 +30,9 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
-    use crate::config::tests::temporary_directory;
     use crate::service_manager::Variables;
     use crate::telemetry::metrics::Registry;
+    use crate::testing::temporary_directory;
 
     #[test]
     fn a_process_with_a_fault_does_not_say_that_it_is_alive() {

@@ -5,44 +5,17 @@ mod mistakes;
 mod properties;
 mod secrets;
 mod shipped;
+mod translations;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path as FilePath, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
 use crate::certificate::ocsp::tests::made;
 use crate::config::MissingKeys;
 use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
 use crate::config::{Config, load};
-
-/// A directory of its own that goes when the test ends.
-pub(crate) struct Directory(PathBuf);
-
-impl std::ops::Deref for Directory {
-    type Target = FilePath;
-
-    fn deref(&self) -> &FilePath {
-        &self.0
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// An empty directory for the test of that name.
-pub(crate) fn temporary_directory(name: &str) -> Directory {
-    // Tests run side by side, and two may choose the same name.
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let directory = std::env::temp_dir().join(format!("vestibule-config-{name}-{}-{number}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&directory);
-    std::fs::create_dir_all(&directory).unwrap();
-    Directory(directory)
-}
+use crate::testing::{Directory, temporary_directory};
 
 /// A directory with every file that configurations of these tests name.
 pub(crate) fn files(name: &str) -> Directory {
@@ -76,7 +49,7 @@ pub(crate) fn files(name: &str) -> Directory {
 }
 
 /// Loads a text next to `directory`'s files.
-pub(crate) fn load_in(directory: &FilePath, text: &str) -> Result<Config, Diagnostics> {
+pub(crate) fn load_in(directory: &Path, text: &str) -> Result<Config, Diagnostics> {
     load(&Source::text("vestibule.yaml", directory, text), MissingKeys::Refuse)
 }
 

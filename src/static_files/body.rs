@@ -220,7 +220,7 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
-    use crate::config::tests::temporary_directory;
+    use crate::testing::temporary_directory;
 
     fn content(file: &Arc<File>, spans: &[(u64, u64)]) -> Content {
         let mut content = Content::default();

@@ -81,7 +81,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::config::tests::{Directory, temporary_directory};
+    use crate::testing::{Directory, temporary_directory};
 
     fn file(name: &str, modified: SystemTime) -> (Directory, Metadata) {
         let directory = temporary_directory(name);

@@ -141,7 +141,7 @@ fn root() -> &'static Path {
 /// Every function that is a test, with the files that have one of that name, from the root.
 pub fn tests() -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    let mut folders = vec![root().join("src"), root().join("tests/it")];
+    let mut folders = vec![root().join("src"), root().join("crates"), root().join("tests/it")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();

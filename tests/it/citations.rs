@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::rooms::{self, root};
+
 /// The word before a citation, the document that it cites, and how the document marks what can be cited.
 const CATALOGUES: [(&str, &str, fn(&str) -> BTreeSet<String>); 4] = [
     ("attacks ", "docs/ATTACKS.md", attack_ids),
@@ -109,11 +111,12 @@ fn the_code_map_has_every_room() {
     let (_, map) = document.split_once("## Code map").expect("the code map");
     let rows = map.split("## ").next().unwrap_or_default().lines().filter_map(|row| row.split('|').nth(1));
     let named: BTreeSet<&str> = rows.flat_map(quoted).collect();
-    let entries = fs::read_dir(root().join("src")).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let rooms: BTreeSet<String> = entries.map(|room| room.with_extension("")).map(|room| file_name(&room)).collect();
+    let files = rooms::files();
+    let first = files.iter().filter_map(|file| file.place.iter().next()).map(|room| Path::new(room).with_extension(""));
+    let rooms: BTreeSet<String> = first.map(|room| file_name(&room)).collect();
     let rooms: BTreeSet<&str> =
         rooms.iter().map(String::as_str).filter(|room| !["lib", "main"].contains(room)).collect();
-    assert_eq!(named, rooms, "the table in docs/ARCHITECTURE.md, and src/");
+    assert_eq!(named, rooms, "the table in docs/ARCHITECTURE.md, and the rooms that there are");
 }
 
 /// The table names a file, then what bounds the memory there, and at the end the tests that hold it.
@@ -276,19 +279,16 @@ fn file_name(path: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
-/// Every Rust file, with its text.
+/// Every Rust file, with its text. The rooms are in `src/` here, whatever crate they are in: documents name them by the room.
 fn sources() -> BTreeMap<PathBuf, String> {
     let mut files = Vec::new();
-    for directory in ["src", "tests/it", "benches", "fuzz/fuzz_targets"] {
+    for directory in ["tests/it", "benches", "fuzz/fuzz_targets", "crates/allocator"] {
         collect(&root().join(directory), &mut files);
     }
-    files.retain(|file| file.extension().is_some_and(|end| end == "rs"));
-    let read = |file: PathBuf| (file.clone(), fs::read_to_string(file).expect("a text file"));
-    files.into_iter().map(read).collect()
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let others = files.into_iter().map(|file| (file.clone(), file));
+    let of_rooms = rooms::files().into_iter().map(|file| (root().join("src").join(file.place), file.file));
+    let code = others.chain(of_rooms).filter(|(_, file)| file.extension().is_some_and(|end| end == "rs"));
+    code.map(|(name, file)| (name, fs::read_to_string(file).expect("a text file"))).collect()
 }
 
 /// Every file of ours that people read.
@@ -297,7 +297,7 @@ fn text_files() -> Vec<PathBuf> {
         ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md", "Cargo.toml", "deny.toml"]
             .map(|name| root().join(name))
             .to_vec();
-    for directory in ["src", "tests/it", "docs", "benches", "config"] {
+    for directory in rooms::directories().chain(["tests/it", "docs", "benches", "config"]) {
         collect(&root().join(directory), &mut files);
     }
     files

@@ -129,10 +129,13 @@ mod response_headers;
 mod rest;
 /// Which room may use which: the architecture, as a table.
 mod room_graph;
+/// Where the rooms are, for the tests that read them.
+mod rooms;
 /// Which rule takes a request: conditions, priority, default.
 mod rules;
-/// What the service manager is told.
+/// A second factor beside the password.
 mod second_factors;
+/// What the service manager is told.
 mod service_manager;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;

@@ -1,11 +1,13 @@
 //! Which room may use which. The table is the design; these tests hold the code to it.
 //!
-//! A room is a directory in `src/`, or one file. A new edge is a line in [`ADDED`] with its reason, in a commit of its own.
+//! A room is a directory in `src/` or in `crates/base/src/`, or one file there, or the crate `crates/user-pool`. A new edge is a line in [`ADDED`] with its reason, in a commit of its own.
 //! Test code may use what it likes: files called `tests.rs`, files below a `tests/`, and a `mod tests` at a file's end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::rooms::{self, RoomFile};
 
 /// "May use", as the rooms were laid out.
 const LAYOUT: &[(&str, &str)] = &[
@@ -50,6 +52,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("clock", ""),
     ("database", "clock crypto secret"),
     ("secret", ""),
+    ("testing", ""),
     ("drain", ""),
     ("flight", ""),
     ("budget", ""),
@@ -161,6 +164,9 @@ const USER_POOL: &[(&str, &str)] = &[
     ("directory", ""),
 ];
 
+/// The rooms that a crate has. A crate sees only those below it, so that the compiler holds these edges, too.
+const BASE: &str = "backchannel clock crypto database drain flight identity jose message oidc page secret telemetry testing";
+
 /// And inside `config`. Its `mod.rs` puts the steps together and is used by none of them.
 const CONFIG: &[(&str, &str)] = &[
     ("validate", "document keys raw settled"),
@@ -204,11 +210,8 @@ fn sub_rooms_keep_to_their_own_table() {
     let mut wrong = Vec::new();
     for (room, rows) in SUB_ROOMS {
         let allowed = table(rows);
-        let within = Path::new(SOURCE).join(room);
-        let is_sub_room = |name: &str| {
-            allowed.contains_key(name)
-                && (within.join(name).is_dir() || within.join(name).with_extension("rs").is_file())
-        };
+        let parts = parts_of(room);
+        let is_sub_room = |name: &str| allowed.contains_key(name) && parts.contains(name);
         for source in sources().into_iter().filter(|source| source.module[0] == room) {
             let Some(sub_room) = source.module.get(1).filter(|name| is_sub_room(name)) else { continue };
             for path in source.mentions.iter().filter(|path| path[0] == room) {
@@ -298,6 +301,17 @@ fn the_table_has_no_cycle() {
     }
 }
 
+/// Whoever is in a crate of its own uses what is in the crates below.
+#[test]
+fn no_crate_needs_what_is_above_it() {
+    let base: BTreeSet<&str> = BASE.split_whitespace().collect();
+    let allowed = allowed();
+    for room in base.iter().chain(["user_pool"].iter()) {
+        let above: Vec<_> = allowed[room].difference(&base).collect();
+        assert_eq!(above, [""; 0].iter().collect::<Vec<_>>(), "{room} would need a crate above its own");
+    }
+}
+
 #[test]
 fn the_table_names_the_rooms_that_there_are() {
     let listed: BTreeSet<String> = LAYOUT.iter().map(|(room, _)| (*room).to_owned()).collect();
@@ -342,11 +356,10 @@ fn only_the_templates_of_the_pages_have_html() {
     let starts: Vec<String> = tags.iter().flat_map(|tag| [format!("<{tag}>"), format!("<{tag} ")]).collect();
     let found = |text: &str| starts.iter().find(|start| text.contains(&***start)).cloned();
     assert_eq!(found("format!(\"<p class='{}'>\")"), Some("<p ".to_owned()));
-    let mut files = Vec::new();
-    collect(Path::new(SOURCE), &mut files);
-    let wrong = files.iter().filter_map(|file| {
+    let files = code();
+    let wrong = files.iter().filter_map(|RoomFile { file, place }| {
         let text = strip(&fs::read_to_string(file).expect("a source file can be read"));
-        Some(format!("{} has {}", file.display(), found(&text)?))
+        Some(format!("{} has {}", place.display(), found(&text)?))
     });
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{}", report(wrong));
@@ -406,7 +419,7 @@ fn circles(uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
 
 struct Source {
     file: PathBuf,
-    /// `["user_pool", "oauth", "token"]` for `src/user_pool/oauth/token.rs`.
+    /// `["user_pool", "oauth", "token"]` for `user_pool/oauth/token.rs`.
     module: Vec<String>,
     /// What follows each `crate::`, one entry for each name in braces.
     mentions: Vec<Vec<String>>,
@@ -419,8 +432,6 @@ impl Source {
         self.module.iter().any(|name| name == "tests" || name == "fuzz")
     }
 }
-
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut allowed = table(LAYOUT);
@@ -435,37 +446,50 @@ fn table(rows: &'static [(&'static str, &'static str)]) -> BTreeMap<&'static str
 }
 
 fn rooms() -> BTreeSet<String> {
-    fs::read_dir(SOURCE)
-        .expect("src/ can be listed")
-        .map(|entry| {
-            entry.expect("src/ can be listed").path().file_stem().expect("has a name").to_string_lossy().into_owned()
-        })
-        .filter(|name| !["lib", "main"].contains(&name.as_str()))
-        .collect()
+    let first = |place: &Path| place.iter().next().map(Path::new).map(|room| room.with_extension(""));
+    let found = rooms::files().into_iter().filter_map(|file| first(&file.place));
+    found.map(|room| room.to_string_lossy().into_owned()).filter(|name| !["lib", "main"].contains(&&**name)).collect()
+}
+
+/// The names of the modules of a room, and of what its `mod.rs` gives to the outside.
+fn parts_of(room: &str) -> BTreeSet<String> {
+    let files = rooms::files();
+    let below = files.iter().filter_map(|file| file.place.strip_prefix(room).ok());
+    let mut parts: BTreeSet<String> = below
+        .filter_map(|place| place.iter().next())
+        .map(|part| Path::new(part).with_extension("").to_string_lossy().into_owned())
+        .collect();
+    let own = files.iter().find(|file| file.place == Path::new(room).join("mod.rs"));
+    for line in own
+        .map(|own| fs::read_to_string(&own.file).expect("a source file can be read"))
+        .iter()
+        .flat_map(|text| text.lines())
+    {
+        if let Some((_, names)) = line.split_once("use ").filter(|_| line.starts_with("pub")) {
+            parts.extend(names.split(|letter: char| !letter.is_alphanumeric() && letter != '_').map(str::to_owned));
+        }
+    }
+    parts
 }
 
 fn sources() -> Vec<Source> {
-    let mut files = Vec::new();
-    collect(Path::new(SOURCE), &mut files);
-    assert!(files.len() > 50, "found only {} files below {SOURCE}", files.len());
-    files.iter().filter_map(|file| read(file)).collect()
+    code().iter().filter_map(read).collect()
 }
 
-fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).expect("src/ can be listed") {
-        let path = entry.expect("src/ can be listed").path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
-            files.push(path);
-        }
-    }
+/// The files of code that are no file of tests.
+fn code() -> Vec<RoomFile> {
+    let is_code = |place: &Path| {
+        place.extension().is_some_and(|extension| extension == "rs")
+            && !place.ends_with("tests.rs")
+            && !place.iter().any(|part| part == "tests")
+    };
+    rooms::files().into_iter().filter(|file| is_code(&file.place)).collect()
 }
 
 /// `None` for `lib.rs` and `main.rs`, which are no room's.
-fn read(file: &Path) -> Option<Source> {
-    let relative = file.strip_prefix(SOURCE).expect("below src/").with_extension("");
-    let mut module: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+fn read(RoomFile { file, place }: &RoomFile) -> Option<Source> {
+    let module = place.with_extension("");
+    let mut module: Vec<String> = module.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     if module.len() == 1 && ["lib", "main"].contains(&module[0].as_str()) {
         return None;
     }
@@ -474,12 +498,15 @@ fn read(file: &Path) -> Option<Source> {
     }
     let text = strip(&fs::read_to_string(file).expect("a source file can be read"));
     let says_super = text.match_indices("super::").any(|(at, _)| starts_a_word(&text, at));
-    Some(Source {
-        file: Path::new("src").join(relative).with_extension("rs"),
-        module,
-        mentions: mentions(&text),
-        says_super,
-    })
+    let mut mentions = mentions(&text);
+    if let Some(room) = rooms::room_of_crate(file) {
+        // `crate::oauth` of the crate `user_pool`, and `crate::message`, which its root has from the crate below.
+        let own: BTreeSet<String> = parts_of(room);
+        for path in mentions.iter_mut().filter(|path| own.contains(&path[0])) {
+            path.insert(0, room.to_owned());
+        }
+    }
+    Some(Source { file: place.clone(), module, mentions, says_super })
 }
 
 /// Leaves out comments and the test module at the end.

@@ -280,7 +280,7 @@ def check(port):
     assert status == 200 and seen[0][0] == "/public/x?y=%2F", (status, seen)
     status, answer, seen = ask(port, "/api/x", [("accept", "application/json")])
     assert status == 401 and '"error":"auth.required"' in answer and not seen, answer
-    names = re.findall(r'"([a-z0-9-]+)"', (ROOT / "src/message/header.rs").read_text().split("const NEVER_FROM_A_CLIENT")[1].split("];")[0])
+    names = re.findall(r'"([a-z0-9-]+)"', (ROOT / "crates/base/src/message/header.rs").read_text().split("const NEVER_FROM_A_CLIENT")[1].split("];")[0])
     # H-01, H-02, H-03, F-10. A request that asks for another method is refused.
     for name in (name for name in names if "-method-override" not in name and name != "x-http-method"):
         for separator in "-_.":

@@ -96,7 +96,7 @@ fn certificate_file(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::temporary_directory;
+    use crate::testing::temporary_directory;
 
     #[test]
     fn what_is_kept_is_read_again_and_a_killed_process_leaves_no_trouble() {

@@ -155,7 +155,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-    use crate::config::tests::temporary_directory;
+    use crate::testing::temporary_directory;
 
     fn url(text: &str) -> Url {
         Url::parse(text).expect("a URL")

@@ -124,7 +124,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::temporary_directory;
+    use crate::testing::temporary_directory;
 
     #[test]
     fn a_file_is_read_whole_or_not_at_all() {

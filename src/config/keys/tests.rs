@@ -36,7 +36,7 @@ fn a_longer_key_is_hashed_and_a_file_of_bytes_is_the_key() {
 #[cfg(unix)]
 fn a_key_file_is_for_its_owner_and_never_overwritten() {
     use std::os::unix::fs::PermissionsExt as _;
-    let directory = crate::config::tests::temporary_directory("keys");
+    let directory = crate::testing::temporary_directory("keys");
     let path = directory.join("below/key");
     write_new(&path, &Secret::new("one".to_owned())).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

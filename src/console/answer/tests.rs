@@ -4,10 +4,10 @@ use http::Method;
 use http::Request;
 
 use super::*;
-use crate::config::tests::{Directory, temporary_directory};
 use crate::console::route;
 use crate::database::{Database, Others};
 use crate::secret::Secret;
+use crate::testing::{Directory, temporary_directory};
 use crate::user_pool::management::NewUser;
 use crate::user_pool::{MIGRATIONS, Records, StoredUsers};
 

@@ -6,9 +6,9 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::tests::{Directory, temporary_directory};
 use crate::message::uri::Scheme;
 use crate::static_files::disk::Disk;
+use crate::testing::{Directory, temporary_directory};
 
 /// When every file was last changed.
 const MODIFIED: u64 = 1_000_000_000;

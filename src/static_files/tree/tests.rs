@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::config::tests::temporary_directory;
+use crate::testing::temporary_directory;
 
 /// What a name leads to: the content of a file, `dir`, or the error.
 fn read(found: Result<OwnedFd, Error>) -> String {

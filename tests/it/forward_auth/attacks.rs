@@ -7,7 +7,7 @@ use crate::harness::server::Reply;
 
 /// Every name that no client may set, from the source: with `-`, and with what some applications read as `-`.
 fn names() -> Vec<String> {
-    let source = include_str!("../../../src/message/header.rs");
+    let source = include_str!("../../../crates/base/src/message/header.rs");
     let (_, list) = source.split_once("const NEVER_FROM_A_CLIENT").expect("the list");
     let (list, _) = list.split_once("];").expect("its end");
     let quoted: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();

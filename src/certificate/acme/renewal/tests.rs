@@ -1,6 +1,6 @@
 use super::*;
 use crate::certificate::acme::settings::Challenge;
-use crate::config::tests::temporary_directory;
+use crate::testing::temporary_directory;
 
 fn settings(directory: &str, folder: &std::path::Path, names: &[&str]) -> Option<Settings> {
     Some(Settings {

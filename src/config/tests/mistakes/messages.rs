@@ -1,8 +1,9 @@
 //! `mail`, `sms` and `messages` of a user pool.
 
 use super::{report_of, warnings};
-use crate::config::tests::{Directory, SOUND, files, load_in};
+use crate::config::tests::{SOUND, files, load_in};
 use crate::secret::Secret;
+use crate::testing::Directory;
 use crate::user_pool::messages::settings::{Ceilings, MailBy, Security, Sender, Settings, SmsBy};
 
 const POOL: &str = "user_pools:

@@ -1,0 +1,300 @@
+//! How many messages strangers can have sent, and how often they can try (pool §6.2).
+//!
+//! There are two kinds of limits. What is counted by what a visitor has typed and by the network of the visitor is the same whether there is such a
+//! user or not, so its excess is told: [`Limits::admit`]. What is counted by messages that were really sent is kept in the database, because a restart must
+//! not allow as many again. Its excess is never told, or the answer would say who is a user: [`Limits::may_send`].
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::clock::Timestamp;
+use crate::database::{Error, Place, Transaction, Value, Vault};
+use crate::messages::message::{Kind, Medium, Recipient};
+use crate::messages::settings::Ceilings;
+use crate::rate_limit::{Buckets, Limit, network};
+
+const HOUR: Duration = Duration::from_hours(1);
+/// What one network can do within an hour. Many people may share an address.
+const PER_NETWORK: u32 = 60;
+/// Buckets of each sort, at most.
+const BUCKETS_MAX: usize = 50_000;
+
+/// What a visitor asks for, or tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    /// To change a password.
+    ChangePassword,
+    /// To change attributes.
+    ChangeProfile,
+    /// To confirm a sign-up with a code.
+    ConfirmSignUp,
+    /// To confirm a new password with a code.
+    ConfirmReset,
+    /// Another code for a sign-up.
+    Resend,
+    /// A code for a new password.
+    Reset,
+    /// A code to sign in, as the first factor or the second.
+    SignIn,
+    /// To sign in with a code, without a password.
+    ConfirmSignIn,
+    /// To sign up.
+    SignUp,
+    /// A code for a new address.
+    AskVerification,
+    /// To confirm a new address with a code.
+    Verify,
+}
+
+impl Operation {
+    /// What a visitor can do within an hour for one name (pool §6.2).
+    const fn per_hour(self) -> Hourly {
+        match self {
+            Self::ChangePassword | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => Hourly::Five,
+            Self::ChangeProfile
+            | Self::ConfirmSignUp
+            | Self::ConfirmReset
+            | Self::SignIn
+            | Self::ConfirmSignIn
+            | Self::Verify => Hourly::Fifteen,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Hourly {
+    Five,
+    Fifteen,
+}
+
+/// What visitors have done within the last hour. One per pool and process.
+#[derive(Debug)]
+pub(crate) struct Visitors(Mutex<VisitorBuckets>);
+
+#[derive(Debug)]
+struct VisitorBuckets {
+    networks: Buckets,
+    five: Buckets,
+    fifteen: Buckets,
+}
+
+impl Default for Visitors {
+    fn default() -> Self {
+        let buckets = |burst| Buckets::new(hourly(burst), BUCKETS_MAX);
+        Self(Mutex::new(VisitorBuckets { networks: buckets(PER_NETWORK), five: buckets(5), fifteen: buckets(15) }))
+    }
+}
+
+/// Why a message is not sent. For metrics and the log of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// The pool has sent its messages of this hour.
+    Pool,
+    /// Too many to this address.
+    Destination,
+    /// Too many to this user.
+    User,
+    /// Too many to this country, or none are sent there.
+    Country,
+}
+
+/// Whether a message is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Send,
+    /// It is not. Whoever asked for it gets the same answer as if it was sent.
+    Withhold(Withheld),
+}
+
+/// The limits of one pool. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pool: Arc<str>,
+    vault: Vault,
+    ceilings: Ceilings,
+    /// See [`Sms::prefixes`](super::settings::Sms::prefixes).
+    prefixes: Arc<[String]>,
+    visitors: Arc<Visitors>,
+}
+
+impl Limits {
+    /// Those of the pool with this name. `vault` is that of its database.
+    pub(crate) fn new(
+        pool: Arc<str>,
+        vault: Vault,
+        ceilings: Ceilings,
+        prefixes: Arc<[String]>,
+        visitors: Arc<Visitors>,
+    ) -> Self {
+        Self { pool, vault, ceilings, prefixes, visitors }
+    }
+
+    /// Counts what a visitor asks for. `name` is what was typed, in canonical form: it is counted whether there is such a user or not.
+    ///
+    /// # Errors
+    ///
+    /// How long the visitor has to wait. The answer may say so.
+    pub(crate) fn admit(
+        &self,
+        operation: Operation,
+        name: &str,
+        client: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
+        let mut buckets = self.visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let VisitorBuckets { networks, five, fifteen } = &mut *buckets;
+        let names = match operation.per_hour() {
+            Hourly::Five => five,
+            Hourly::Fifteen => fifteen,
+        };
+        let (by_network, by_name) = (networks.key(&network(client)), names.key(&(operation, name)));
+        let wait = networks.wait(by_network, now).max(names.wait(by_name, now));
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        networks.take(by_network, now);
+        names.take(by_name, now);
+        Ok(())
+    }
+
+    /// Whether a message that a stranger can have caused is sent, and counts it if so. Notices of a change are sent without asking. `subject` is the
+    /// `sub` of the user, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn may_send(
+        &self,
+        on: &mut Transaction<'_>,
+        kind: Kind,
+        to: &Recipient,
+        subject: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Verdict, Error> {
+        let of_pool = match to.medium {
+            Medium::Email => self.ceilings.mails,
+            Medium::Sms => self.ceilings.sms,
+        };
+        // The pool comes first: beyond its ceiling, no row is added.
+        let mut counted = vec![(Withheld::Pool, to.medium.as_str().to_owned(), of_pool)];
+        // Only who has proved the first factor has a code of the second one sent. Strangers cannot use up what it needs: that of an address.
+        if kind != Kind::SecondFactor {
+            counted.push((Withheld::Destination, self.destination(to), self.ceilings.per_destination));
+        }
+        counted.extend(subject.map(|subject| {
+            let of = format!("{} {subject}", kind.as_str());
+            (Withheld::User, of, self.ceilings.per_user)
+        }));
+        if to.medium == Medium::Sms {
+            let is_allowed =
+                self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| to.address.starts_with(prefix));
+            if !is_allowed {
+                return Ok(Verdict::Withhold(Withheld::Country));
+            }
+            counted.push((Withheld::Country, country(&to.address).to_owned(), self.ceilings.per_country));
+        }
+        let mut full_at = Vec::new();
+        for (what, of, ceiling) in &counted {
+            match self.next(on, *what, of, *ceiling, now)? {
+                Some(next) => full_at.push(next),
+                None => return Ok(Verdict::Withhold(*what)),
+            }
+        }
+        for ((what, of, _), full_at) in counted.iter().zip(full_at) {
+            let sql = "INSERT INTO message_limits (pool, kind, of, full_at) VALUES (?1, ?2, ?3, ?4) \
+                       ON CONFLICT (pool, kind, of) DO UPDATE SET full_at = excluded.full_at";
+            on.execute(sql, &[Value::from(&*self.pool), what.as_str().into(), of.into(), full_at.into()])?;
+        }
+        Ok(Verdict::Send)
+    }
+
+    /// When the bucket is full again after one more message. `None`: it is empty. The same algorithm as [`Buckets`].
+    fn next(
+        &self,
+        on: &mut Transaction<'_>,
+        what: Withheld,
+        of: &str,
+        ceiling: u32,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        let sql = "SELECT full_at FROM message_limits WHERE pool = ?1 AND kind = ?2 AND of = ?3";
+        let row = on.query_one(sql, &[Value::from(&*self.pool), what.as_str().into(), of.into()])?;
+        let full_at = row.map(|mut row| row.timestamp(0)).transpose()?.unwrap_or(now);
+        let Limit { burst, interval } = hourly(ceiling);
+        // A time that no bucket can have was written while the clock was ahead.
+        let full_at = if full_at > now + interval * burst * 2 { now } else { full_at.max(now) };
+        let is_empty = full_at.since(now) > interval * (burst - 1);
+        Ok((!is_empty).then(|| full_at + interval))
+    }
+
+    /// The name of a destination in the database: a keyed hash, and the same for each address of one mailbox that we know to be the same.
+    fn destination(&self, to: &Recipient) -> String {
+        let canonical = match to.medium {
+            Medium::Email => mailbox(&to.address),
+            Medium::Sms => to.address.clone(),
+        };
+        let place = Place { table: "message_limits", column: "of", row: &[&self.pool, to.medium.as_str()] };
+        URL_SAFE_NO_PAD.encode(self.vault.authenticate(canonical.as_bytes(), &place))
+    }
+}
+
+impl Withheld {
+    /// As in the database.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::Destination => "destination",
+            Self::User => "user",
+            Self::Country => "country",
+        }
+    }
+}
+
+/// Deletes at most `limit` buckets that are full. Returns how many.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) fn sweep(on: &mut Transaction<'_>, pool: &str, now: Timestamp, limit: i64) -> Result<usize, Error> {
+    let sql = "DELETE FROM message_limits WHERE pool = ?1 AND (kind, of) IN \
+               (SELECT kind, of FROM message_limits WHERE pool = ?1 AND full_at <= ?2 LIMIT ?3)";
+    on.execute(sql, &[Value::from(pool), now.into(), limit.into()])
+}
+
+fn hourly(burst: u32) -> Limit {
+    Limit { burst, interval: HOUR / burst }
+}
+
+/// An e-mail address without what many servers ignore: case, and what follows `+` (RFC 5233).
+fn mailbox(address: &str) -> String {
+    let address = address.to_lowercase();
+    match address.rsplit_once('@') {
+        Some((local, domain)) => format!("{}@{domain}", local.split('+').next().unwrap_or_default()),
+        None => address,
+    }
+}
+
+/// The start of a telephone number that says where it is: the country code (ITU-T E.164). The countries of +1 are told apart by the next three
+/// digits, because some of them are expensive.
+fn country(number: &str) -> &str {
+    const TWO_DIGITS: [&str; 44] = [
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49",
+        "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84",
+        "86", "90", "91", "92", "93", "94", "95", "98",
+    ];
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    let length = match digits.as_bytes() {
+        [b'1', ..] => 4,
+        [b'7', ..] => 1,
+        _ if TWO_DIGITS.iter().any(|code| digits.starts_with(code)) => 2,
+        _ => 3,
+    };
+    digits.get(..length).unwrap_or(digits)
+}
+
+#[cfg(test)]
+mod tests;

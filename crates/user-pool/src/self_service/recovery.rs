@@ -1,0 +1,194 @@
+//! Another password, with a code that is sent (pool §6.3).
+
+use crate::clock::Timestamp;
+use crate::credential::policy;
+use crate::database::{Error as DatabaseError, Transaction};
+use crate::directory::attribute::Attributes;
+use crate::directory::name::UserName;
+use crate::directory::record::Record;
+use crate::events::event::{Kind as EventKind, Response, Visit};
+use crate::messages::message::{Content, Kind, Message, Recipient};
+use crate::passwords::{self, Lasting};
+use crate::secret::Secret;
+use crate::self_service::service::{Outcome, SelfService, unable};
+use crate::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
+
+/// What the code of a recovery is about.
+const TARGET: &str = "password";
+
+/// What became of a code and a new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    /// The user has the password, and all sessions of before have ended.
+    Yes,
+    /// It is another code.
+    Wrong,
+    /// There were too many wrong ones: a new code is needed.
+    TooMany,
+    /// There is no code any more: a new one is needed.
+    Expired,
+    /// The code is right and still good, but the user cannot have this password.
+    Refused(policy::Fault),
+    /// Too many passwords are being hashed.
+    Busy,
+}
+
+impl SelfService {
+    /// Whether users can choose another password by themselves.
+    pub(crate) fn has_recovery(&self) -> bool {
+        !self.settings.recovery.is_empty()
+    }
+
+    /// Sends a code to the user whom somebody has named. Returns who has to bring it: the `sub`, or one that stands for a name that nobody has.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn begin_recovery(
+        &self,
+        typed: &str,
+        language: String,
+        (visit, now): (&Visit, Timestamp),
+    ) -> Result<String, DatabaseError> {
+        let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
+        let (service, code) = (self.clone(), OneTimeCode::random(Purpose::Reset.lifetime(), now));
+        let (nobody, visit) = (self.nobody(name.as_str()), visit.clone());
+        let work = move |on: &mut Transaction<'_>| {
+            let user = service.recoverable(on, &name)?;
+            let subject = user.as_ref().map_or(nobody, |(user, _)| user.subject.clone());
+            let who = user.as_ref().map(|(user, _)| &*user.subject);
+            service.events.record(who, (EventKind::ForgotPassword, Response::InProgress), &visit);
+            match user {
+                Some((user, to)) => {
+                    let message = service.message(Kind::Reset, to, &user, &code, Some(&language));
+                    service.send_code(on, &of(&subject), (&code, None), &message, now)?;
+                }
+                None => {
+                    service.codes.issue(on, &of(&subject), &code, None)?;
+                    service.send_nothing(on, Kind::Reset, &code, now)?;
+                }
+            }
+            Ok(subject)
+        };
+        self.stored.database.write(work).await
+    }
+
+    /// The user of this name, if a code can be sent to this user (pool §6.3). A user of the configuration has no other password.
+    fn recoverable(
+        &self,
+        on: &mut Transaction<'_>,
+        name: &UserName,
+    ) -> Result<Option<(Record, Recipient)>, DatabaseError> {
+        let user = self.stored.records.signing_in(on, &self.rules.sign_in_name(name))?;
+        let is_declared = self.rules.declared_subject(name.as_str()).is_some();
+        let user = user.filter(|user| !is_declared && user.is_enabled && user.status.recovered().is_ok());
+        Ok(user.and_then(|user| Some((self.recovery_address(&user)?, user)).map(|(to, user)| (user, to))))
+    }
+
+    /// Where codes go with which the password is replaced: the first address that was verified, and whose codes are no second factor of this user (pool
+    /// §6.3). Otherwise whoever reads the mail would have both factors.
+    fn recovery_address(&self, user: &Record) -> Option<Recipient> {
+        let mode = self.mfa.mode_of(user.groups.iter().map(String::as_str));
+        let addresses = self.settings.recovery.iter().filter(|address| {
+            let attribute = address.attribute();
+            user.attributes.is_verified(attribute) && !self.mfa.is_factor(attribute, mode)
+        });
+        addresses.filter_map(|address| address.of(&user.attributes)).next()
+    }
+
+    /// Where the user is told of a new password: the first address that was verified.
+    pub fn destination(&self, attributes: &Attributes) -> Option<Recipient> {
+        let verified = self.settings.recovery.iter().filter(|address| attributes.is_verified(address.attribute()));
+        verified.filter_map(|address| address.of(attributes)).next()
+    }
+
+    /// Sets a password, if the code is right. Of many who bring the code at the same time, one sets a password.
+    ///
+    /// The code is looked at first: what is said of a password may depend on the user, and takes longer for some.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn recover(
+        &self,
+        subject: String,
+        code: Secret<String>,
+        password: Secret<String>,
+        (visit, now): (&Visit, Timestamp),
+    ) -> Result<Recovered, DatabaseError> {
+        let (service, who, typed) = (self.clone(), subject.clone(), code.clone());
+        let look = move |on: &mut Transaction<'_>| {
+            let taken = service.codes.look(on, &of(&who), typed.expose(), now)?;
+            Ok((Recovered::of(&taken), service.stored.records.of_subject(on, &who)?))
+        };
+        let user = match self.stored.database.write(look).await? {
+            (Some(not_right), user) => {
+                let who = user.as_ref().map(|user| &*user.subject);
+                self.record(who, EventKind::ForgotPassword, not_right.outcome(), visit);
+                return Ok(not_right);
+            }
+            (None, user) => user.filter(|user| user.is_enabled && user.status.recovered().is_ok()),
+        };
+        let Some(user) = user else { return Ok(Recovered::Expired) };
+        let new = match self.passwords.prepare(&user, password, Lasting::Permanent).await {
+            Ok(new) => new,
+            Err(passwords::Error::Refused(fault)) => return Ok(Recovered::Refused(fault)),
+            Err(passwords::Error::Database(error)) => return Err(error),
+            Err(passwords::Error::State(_) | passwords::Error::Changed) => return Ok(Recovered::Expired),
+            Err(error) => return Ok(unable(&error, Recovered::Busy)),
+        };
+        let notice = self.password_notice(&user);
+        let (service, who) = (self.clone(), subject.clone());
+        let work = move |on: &mut Transaction<'_>| {
+            let taken = service.codes.take(on, &of(&subject), code.expose(), now)?;
+            if let Some(not_right) = Recovered::of(&taken) {
+                return Ok(not_right);
+            }
+            if new.set(on, now)?.is_none() {
+                return Ok(Recovered::Expired);
+            }
+            code::forget(on, &service.stored.records.pool, &subject)?;
+            if let Some(notice) = notice {
+                service.messages.enqueue(on, &notice, now)?;
+            }
+            Ok(Recovered::Yes)
+        };
+        let recovered = self.stored.database.write(work).await?;
+        self.record(Some(&who), EventKind::ForgotPassword, recovered.outcome(), visit);
+        Ok(recovered)
+    }
+
+    /// Tells a user that the password has changed.
+    pub(super) fn password_notice(&self, user: &Record) -> Option<Message> {
+        let to = self.destination(&user.attributes)?;
+        let mut message = Message::new(Kind::PasswordChanged, to, user.shown_name(), Content::Notice);
+        message.language = user.attributes.get("locale").map(str::to_owned);
+        message.subject = Some(user.subject.clone());
+        Some(message)
+    }
+}
+
+const fn of(subject: &str) -> CodeOf<'_> {
+    CodeOf { subject, purpose: Purpose::Reset, target: TARGET }
+}
+
+impl Recovered {
+    /// For the sign-in log.
+    const fn outcome(self) -> Outcome {
+        match self {
+            Self::Yes => Outcome::Right,
+            Self::TooMany => Outcome::TooMany,
+            Self::Wrong | Self::Expired | Self::Refused(_) | Self::Busy => Outcome::Wrong,
+        }
+    }
+
+    /// What to say of a code. `None`: it is right.
+    const fn of(taken: &Taken) -> Option<Self> {
+        match taken {
+            Taken::Right { .. } => None,
+            Taken::Wrong => Some(Self::Wrong),
+            Taken::TooMany => Some(Self::TooMany),
+            Taken::Expired => Some(Self::Expired),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Confirms who has signed up: with the code or the link that was sent (pool §6.4).
+
+use crate::clock::Timestamp;
+use crate::database::{Error, Transaction};
+use crate::directory::attribute::Attributes;
+use crate::directory::name::UserName;
+use crate::directory::record::Record;
+use crate::directory::settings::Usernames;
+use crate::directory::status::Status;
+use crate::events::event::{Kind as EventKind, Response, Visit};
+use crate::message::form;
+use crate::messages::message::Kind;
+use crate::routes;
+use crate::secret::Secret;
+use crate::self_service::service::{Outcome, SelfService};
+use crate::self_service::settings::Address;
+use crate::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
+
+/// What became of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    /// The user is confirmed.
+    Yes,
+    /// It is another code.
+    Wrong,
+    /// There were too many wrong ones: a new code is needed.
+    TooMany,
+    /// There is no code any more: a new one is needed.
+    Expired,
+    /// Another user has confirmed the same address meanwhile.
+    AddressTaken,
+}
+
+impl Confirmed {
+    /// For the sign-in log.
+    const fn outcome(self) -> Outcome {
+        match self {
+            Self::Yes | Self::AddressTaken => Outcome::Right,
+            Self::Wrong | Self::Expired => Outcome::Wrong,
+            Self::TooMany => Outcome::TooMany,
+        }
+    }
+}
+
+impl SelfService {
+    /// Confirms a user with the code that was sent to the address. Of many who bring it at the same time, one confirms.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn confirm(
+        &self,
+        subject: String,
+        address: Address,
+        typed: Secret<String>,
+        (visit, now): (&Visit, Timestamp),
+    ) -> Result<Confirmed, Error> {
+        let (service, who) = (self.clone(), subject.clone());
+        let work = move |on: &mut Transaction<'_>| {
+            let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
+            let taken = service.codes.take(on, &of, typed.expose(), now)?;
+            // The `sub` of a link is what somebody has typed.
+            let is_user = service.stored.records.of_subject(on, &subject)?.is_some();
+            let confirmed = match taken {
+                Taken::Right { .. } => service.settle(on, &subject, address, now)?,
+                Taken::Wrong => Confirmed::Wrong,
+                Taken::TooMany => Confirmed::TooMany,
+                Taken::Expired => Confirmed::Expired,
+            };
+            Ok((confirmed, is_user))
+        };
+        let (confirmed, is_user) = self.stored.database.write(work).await?;
+        self.record(is_user.then_some(&*who), EventKind::SignUp, confirmed.outcome(), visit);
+        Ok(confirmed)
+    }
+
+    fn settle(
+        &self,
+        on: &mut Transaction<'_>,
+        subject: &str,
+        address: Address,
+        now: Timestamp,
+    ) -> Result<Confirmed, Error> {
+        let records = &self.stored.records;
+        let Some(user) = records.of_subject(on, subject)? else { return Ok(Confirmed::Expired) };
+        let Ok(status) = user.status.confirmed() else { return Ok(Confirmed::Expired) };
+        let mut attributes = user.attributes.clone();
+        attributes.verify(address.attribute());
+        if self.rules.refused_alias(on, records, (&user.attributes, &attributes), subject)?.is_some() {
+            return Ok(Confirmed::AddressTaken);
+        }
+        if !self.name_by_address(on, subject, &attributes)? {
+            return Ok(Confirmed::AddressTaken);
+        }
+        records.set_attributes(on, subject, &attributes, now)?;
+        records.set_status(on, subject, status, now)?;
+        Ok(Confirmed::Yes)
+    }
+
+    /// Makes the address the name to sign in with, in a pool whose users have no other. `false` if it is another user's.
+    fn name_by_address(&self, on: &mut Transaction<'_>, subject: &str, attributes: &Attributes) -> Result<bool, Error> {
+        if self.rules.usernames != Usernames::Email {
+            return Ok(true);
+        }
+        let Some(name) = attributes.get("email").and_then(UserName::parse) else { return Ok(true) };
+        let is_taken = self.rules.conflict(on, &self.stored.records, (&name, None), subject)?.is_some();
+        Ok(!is_taken && self.stored.records.name_by_address(on, subject, &name)?)
+    }
+
+    /// Sends another code to a user who is not confirmed. To everybody else, it seems so.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn resend(
+        &self,
+        subject: String,
+        address: Address,
+        language: String,
+        (visit, now): (&Visit, Timestamp),
+    ) -> Result<(), Error> {
+        let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignUp.lifetime(), now));
+        let visit = visit.clone();
+        let work = move |on: &mut Transaction<'_>| {
+            let user = service.stored.records.of_subject(on, &subject)?;
+            let user = user.filter(|user| user.status == Status::Unconfirmed && user.is_enabled);
+            let to = user.and_then(|user| Some((address.of(&user.attributes)?, user)));
+            let who = to.as_ref().map(|(_, user)| &*user.subject);
+            service.events.record(who, (EventKind::ResendCode, Response::InProgress), &visit);
+            match to {
+                Some((to, user)) => service.send_sign_up_code(on, &user, (address, to), &code, Some(&language), now),
+                None => {
+                    let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
+                    service.codes.issue(on, &of, &code, None)?;
+                    service.send_nothing(on, Kind::Verification, &code, now)
+                }
+            }
+        };
+        self.stored.database.write(work).await
+    }
+
+    /// What a user who is not confirmed has to confirm. `None`: an administrator confirms the user.
+    pub fn address_to_confirm(&self, attributes: &Attributes) -> Option<Address> {
+        let settings = self.settings.sign_up.as_ref()?;
+        settings.verify.iter().copied().find(|address| attributes.get(address.attribute()).is_some())
+    }
+
+    /// The link of a message. It opens a page with a button, because programs follow links, too.
+    pub(super) fn confirmation_link(&self, user: &Record, code: &OneTimeCode) -> Secret<String> {
+        let query = form::encode([("user_name", user.subject.as_str()), ("confirmation_code", code.digits().expose())]);
+        Secret::new(format!("{}{}?{query}", self.origin, routes::CONFIRM_USER))
+    }
+}

@@ -1,5 +1,0 @@
-//! Outgoing HTTP calls that the proxy makes for itself, not for a client. Start at [`call::Backchannel`]. Calls of gRPC are in [`grpc`].
-
-pub(crate) mod call;
-pub(crate) mod grpc;
-pub(crate) mod network;
