@@ -188,10 +188,9 @@ fn the_host_is_the_one_that_the_operator_says() {
     }
 }
 
-/// nginx in front, as OPERATIONS.md shows it. Where there is no nginx there is nothing to test.
+/// nginx in front, as OPERATIONS.md shows it.
 #[test]
 fn a_user_signs_in_behind_nginx() {
-    let Some(nginx) = process::on_path("nginx") else { return };
     let fixture = Fixture::start("");
     let (folder, port) = (folder(), free_port());
     certificates::write_to(&folder);
@@ -219,7 +218,7 @@ fn a_user_signs_in_behind_nginx() {
         fixture.proxy.address()
     );
     std::fs::write(folder.join("nginx.conf"), settings).expect("a folder");
-    let mut command = std::process::Command::new(nginx);
+    let mut command = std::process::Command::new(process::needed_on_path("nginx"));
     command.arg("-p").arg(&folder).arg("-c").arg(folder.join("nginx.conf"));
     let front = Process::start(command);
     let address = SocketAddr::from(([127, 0, 0, 1], port));

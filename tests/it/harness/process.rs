@@ -222,9 +222,7 @@ pub fn python(script: &str, arguments: &[&str]) -> Command {
 /// Debian's glewlwyd, by its script.
 #[track_caller]
 pub fn glewlwyd(settings: &Value) -> Command {
-    if on_path("glewlwyd").is_none() {
-        missing("glewlwyd");
-    }
+    needed_on_path("glewlwyd");
     python("providers/glewlwyd", &[&settings.to_string()])
 }
 
@@ -245,6 +243,12 @@ fn needed(path: &Path) {
     }
 }
 
+/// A program that `tests/run` installs.
+#[track_caller]
+pub fn needed_on_path(program: &str) -> PathBuf {
+    on_path(program).unwrap_or_else(|| missing(program))
+}
+
 /// Not skipped: a suite that is green because half of it did not run is worth less than one that is red.
 #[track_caller]
 fn missing(what: &str) -> ! {
@@ -256,7 +260,7 @@ fn missing(what: &str) -> ! {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a program is looked for where the shell would")]
-pub fn on_path(program: &str) -> Option<PathBuf> {
+fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
 }
