@@ -92,8 +92,11 @@ mod mcp;
 mod messages;
 /// What the metrics count.
 mod metrics;
-/// What a team chooses about other sites.
+/// Applications behind Apache that sign in at a pool.
+mod mod_auth_openidc;
+/// Relying parties that nobody here wrote, at a user pool.
 mod oauth_clients;
+/// What a team chooses about other sites.
 mod other_sites;
 /// Our cookies, the application's, and caches.
 mod our_cookies;

@@ -74,7 +74,7 @@ workers: 2
 
 /// The page's form as a browser without scripts would send it: where to, and what is hidden in it.
 #[track_caller]
-fn form(page: &Answer) -> (String, Vec<(String, String)>) {
+pub fn form(page: &Answer) -> (String, Vec<(String, String)>) {
     let text = page.text();
     assert!(!text.contains("<script"), "{text}");
     let attribute = |tag: &str, name: &str| -> Option<String> {
