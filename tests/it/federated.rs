@@ -46,7 +46,7 @@ fn start_at(yaml: &str, now: Timestamp) -> Proxy {
 }
 
 /// The pool of a company, and its address.
-fn company(now: Timestamp) -> (Proxy, String) {
+pub fn company(now: Timestamp) -> (Proxy, String) {
     let yaml = |issuer: &str| {
         format!(
             "

@@ -96,6 +96,8 @@ mod metrics;
 mod mod_auth_openidc;
 /// Relying parties that nobody here wrote, at a user pool.
 mod oauth_clients;
+/// One person and everything that a user pool does.
+mod one_person;
 /// What a team chooses about other sites.
 mod other_sites;
 /// Our cookies, the application's, and caches.

@@ -69,9 +69,14 @@ pub fn follow(browser: &mut Browser, page: &Answer, text: &str) -> Answer {
 /// The code of a mail.
 #[track_caller]
 pub fn code(mail: &Value) -> String {
+    code_in(mail).unwrap_or_else(|| panic!("{mail}"))
+}
+
+/// The code of a mail that may have none.
+pub fn code_in(mail: &Value) -> Option<String> {
     let text = mail["text"].as_str().expect("a text");
     let digits = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
-    text.split(|c: char| !c.is_ascii_alphanumeric()).find(digits).unwrap_or_else(|| panic!("{text}")).to_owned()
+    text.split(|c: char| !c.is_ascii_alphanumeric()).find(digits).map(str::to_owned)
 }
 
 #[test]

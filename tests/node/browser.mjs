@@ -3,8 +3,8 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose, branding, own-login-page, federated; picture, which only opens
-// `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
+// back-after-sign-out, back-after-wrong-password, second-factors, sign-up, two-pools, frame-and-form, websocket, choose, branding, own-login-page, federated,
+// one-person; picture, which only opens `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
 // Settings in the JSON:
@@ -15,6 +15,7 @@
 //                       `federated`: the same, and the button of the provider
 //   email               for `sign-up`: the address that signs up; the codes that it gets come in on standard input
 //   now                 for `second-factors`: the time of the proxy, in seconds; `other` is a second user
+//   is_phone            for `one-person`: a phone instead of a desktop. It also has pool, new_email, company and now; see one-person.mjs
 //   signed_in           text that the application shows to a signed-in user; "Signed in as"
 //   session_cookie      base name of the proxy's session cookie; "__Host-vestibule"
 //   sign_out_path       "/oauth2/sign_out"
@@ -38,6 +39,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { dev } from "./dev.mjs";
+import { onePerson } from "./one-person.mjs";
 import { secondFactors } from "./second-factors.mjs";
 import { ownPages } from "./own-pages.mjs";
 
@@ -484,6 +486,10 @@ scenarios["login-without-javascript"] = scenarios.login;
 scenarios.dev = (context) => dev(context, settings, { clickThrough, expect, expectApplication, pictures });
 scenarios["second-factors"] = (context) =>
   secondFactors(context, settings, { signIn, clickThrough, expect, expectApplication, pictures });
+scenarios["one-person"] = (context) => {
+  const newContext = () => context.browser().newContext(contextOptions());
+  return onePerson(context, settings, { signIn, clickThrough, expect, expectApplication, look, newContext });
+};
 Object.assign(scenarios, ownPages({ settings, expect, expectApplication, expectForm, clickThrough, picture, phonePicture, signIn }));
 
 async function signIn(page, { username = settings.username, password = settings.password } = {}) {
@@ -558,24 +564,23 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 /**
  * What axe finds that keeps people with a screen reader, without a mouse, or with weak eyes from using the page: nothing. It looks at a copy, because the
- * page itself may have no scripts.
+ * page itself may have no scripts. In the dark, only colours are different.
  */
 async function accessible(page, name) {
-  const context = await page.context().browser().newContext({ viewport: page.viewportSize() });
-  try {
-    const copy = await context.newPage();
-    await copy.setContent(await page.content(), { waitUntil: "domcontentloaded" });
-    await copy.evaluate(AXE);
-    for (const colorScheme of ["light", "dark"]) {
-      await copy.emulateMedia({ colorScheme });
-      const { violations } = await copy.evaluate(() => globalThis.axe.run());
-      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-      expect(found.length === 0, `${name}, ${colorScheme}: ${found.join("; ")}`);
-    }
-  } finally {
-    await context.close();
+  copy ??= await (await page.context().browser().newContext()).newPage();
+  await copy.setViewportSize(page.viewportSize());
+  await copy.setContent(await page.content(), { waitUntil: "domcontentloaded" });
+  if (!(await copy.evaluate(() => "axe" in globalThis))) await copy.evaluate(AXE);
+  for (const [colorScheme, options] of [["light", {}], ["dark", { runOnly: ["color-contrast"] }]]) {
+    await copy.emulateMedia({ colorScheme });
+    const { violations } = await copy.evaluate((asked) => globalThis.axe.run(asked), options);
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+    expect(found.length === 0, `${name}, ${colorScheme}: ${found.join("; ")}`);
   }
 }
+
+/** The page that axe looks at, for one page after the other. */
+let copy;
 
 /** On a desktop and on a phone, light and dark. */
 async function pictures(page, name) {
@@ -587,6 +592,21 @@ async function pictures(page, name) {
   await picture(page, `${name}-dark.png`);
   await phonePicture(page, `${name}-phone-dark.png`);
   await page.emulateMedia({ colorScheme: "light" });
+}
+
+/**
+ * On the device of the scenario: no wider than its window, nothing that axe finds, and pictures, light and dark. It says so, because whoever waits for a
+ * line does not wait as long as a whole scenario may take.
+ */
+async function look(page, name) {
+  console.log(JSON.stringify({ looks_at: name }));
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(overflow <= 0, `${name}: the page is ${overflow} px wider than the window`);
+  await accessible(page, name);
+  for (const colorScheme of settings.screenshots ? ["dark", "light"] : []) {
+    await page.emulateMedia({ colorScheme });
+    await picture(page, `${name}-${settings.is_phone ? "phone" : "desktop"}-${colorScheme}.png`);
+  }
 }
 
 const samePlace = (one, other) => new URL(one).href === new URL(other).href;
@@ -606,6 +626,17 @@ function pinned(files) {
     return createHash("sha256").update(key).digest("base64");
   });
   return `--ignore-certificate-errors-spki-list=${hashes.join(",")}`;
+}
+
+function contextOptions() {
+  return {
+    ignoreHTTPSErrors: !settings.trust,
+    javaScriptEnabled: !["login-without-javascript", "choose", "sign-up", "federated"].includes(scenario),
+    viewport: { width: settings.width, height: settings.height },
+    ...(settings.is_phone ? { isMobile: true, hasTouch: true, deviceScaleFactor: 2 } : {}),
+    serviceWorkers: scenario === "service-worker" ? "allow" : "block",
+    bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows
+  };
 }
 
 async function main() {
@@ -629,13 +660,7 @@ async function main() {
   const problems = [];
   let context;
   try {
-    context = await browser.newContext({
-      ignoreHTTPSErrors: !settings.trust,
-      javaScriptEnabled: !["login-without-javascript", "choose", "sign-up", "federated"].includes(scenario),
-      viewport: { width: settings.width, height: settings.height },
-      serviceWorkers: scenario === "service-worker" ? "allow" : "block",
-      bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows
-    });
+    context = await browser.newContext(contextOptions());
     context.setDefaultTimeout(settings.timeout_ms);
     context.on("console", (message) => {
       if (message.type() === "error") problems.push(message.text());

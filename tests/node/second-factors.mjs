@@ -155,7 +155,7 @@ export async function virtualAuthenticator(context, page) {
 }
 
 /** RFC 6238, as an app computes it. */
-function totp(secret, seconds) {
+export function totp(secret, seconds) {
   const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
   const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
   const step = Buffer.alloc(8);
