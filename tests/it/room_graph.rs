@@ -165,7 +165,8 @@ const USER_POOL: &[(&str, &str)] = &[
 ];
 
 /// The rooms that a crate has. A crate sees only those below it, so that the compiler holds these edges, too.
-const BASE: &str = "backchannel clock crypto database drain flight identity jose message oidc page secret telemetry testing";
+const BASE: &str =
+    "backchannel clock crypto database drain flight identity jose message oidc page secret telemetry testing";
 
 /// And inside `config`. Its `mod.rs` puts the steps together and is used by none of them.
 const CONFIG: &[(&str, &str)] = &[

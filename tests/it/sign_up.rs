@@ -88,7 +88,10 @@ fn somebody_signs_up_confirms_the_address_and_reaches_the_application() {
         let address = format!("ada.{protocol:?}@example.com");
         let mut browser = proxy.browser(protocol);
         let page = sign_in_page(&mut browser, "https://app.test/reports");
+        let text = page.text();
+        assert!(text.contains(r#"<label for="username">E-mail address</label>"#), "{text}");
         let page = follow(&mut browser, &page, "Create an account");
+        assert!(page.text().contains("Use at least 12 characters."), "before one is refused: {}", page.text());
         let typed = [("email", &*address), ("given_name", "Ada"), ("password", PASSWORD)];
         let refused = send(&mut browser, &page, &[("email", "ada@other.example"), typed[1], typed[2]]);
         assert!(refused.text().contains("not available for this e-mail address"), "{}", refused.text());

@@ -119,6 +119,8 @@ pub struct SignIn<'a> {
     pub action: &'a str,
     /// The hidden value.
     pub carried: &'a str,
+    /// What users are named by.
+    pub name_label: Text,
     /// The user name that was typed before.
     pub username: &'a str,
     /// Why the page is shown again.

@@ -175,6 +175,13 @@ fn folded(text: &str) -> String {
     NFKC.normalize(&lower).into_owned()
 }
 
+impl PasswordPolicy {
+    /// Says of what length a password has to be.
+    pub(crate) fn hint(&self) -> Sentence {
+        Fault::TooShort(self.min_length).sentence()
+    }
+}
+
 impl Fault {
     /// Says what to do.
     pub(crate) fn sentence(self) -> Sentence {

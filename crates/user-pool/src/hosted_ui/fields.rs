@@ -1,8 +1,10 @@
 //! The fields of attributes.
 
 use crate::directory::custom::PREFIX;
+use crate::hosted_ui::ui::HostedUi;
 use crate::page::pages::{Field, Input, Label};
 use crate::page::{Sentence, Text};
+use crate::self_service::SelfService;
 
 /// The field of an attribute that has to be given.
 pub(super) fn attribute_field<'a>(name: &str, value: &'a str) -> Field<'a> {
@@ -16,6 +18,19 @@ pub(super) fn attribute_field<'a>(name: &str, value: &'a str) -> Field<'a> {
     match name {
         "phone_number" => Field { hint: Some(Text::AttributePhoneHint.into()), ..field },
         _ => field,
+    }
+}
+
+impl HostedUi {
+    /// The field of a new password. It says of what length the password has to be, before one is refused.
+    pub(super) fn new_password_field(&self, label: Text) -> Field<'static> {
+        let hint = self.service.as_ref().map(|service| service.passwords.hint());
+        Field { hint, ..Field::required("password", Label::Text(label), Input::NewPassword, "") }
+    }
+
+    /// What users are named by: their address, or a name.
+    pub(super) fn name_label(&self) -> Text {
+        self.service.as_ref().map_or(Text::SignInUserName, SelfService::name_label)
     }
 }
 

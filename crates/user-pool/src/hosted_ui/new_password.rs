@@ -15,7 +15,7 @@ use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::oauth::request::AuthorizationRequest;
 use crate::page::Text;
-use crate::page::pages::{Field, Form as FormPage, Input, Label};
+use crate::page::pages::Form as FormPage;
 use crate::routes;
 use crate::seal::Purpose;
 use crate::secret::Secret;
@@ -70,7 +70,7 @@ impl HostedUi {
     ) -> WholeResponse {
         let view = self.view(headers, flow.request.as_ref());
         let mut fields: Vec<_> = flow.step.missing.iter().map(|(name, value)| attribute_field(name, value)).collect();
-        fields.push(Field::required("password", Label::Text(Text::NewPasswordLabel), Input::NewPassword, ""));
+        fields.push(self.new_password_field(Text::NewPasswordLabel));
         let page = FormPage {
             view,
             title: Text::NewPasswordTitle,

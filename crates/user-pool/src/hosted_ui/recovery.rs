@@ -122,7 +122,7 @@ impl HostedUi {
         }
         let fields = vec![
             Field::required("code", Label::Text(Text::VerifyCode), Input::Code, ""),
-            Field::required("password", Label::Text(Text::NewPasswordLabel), Input::NewPassword, ""),
+            self.new_password_field(Text::NewPasswordLabel),
         ];
         let page = FormPage {
             view,

@@ -130,6 +130,7 @@ impl HostedUi {
             purpose: filled.is_for_account.then_some(Text::AccountSignIn),
             action: if is_name_only { routes::SIGN_IN_PROVIDER } else { routes::SIGN_IN },
             carried: filled.carried,
+            name_label: self.name_label(),
             username: filled.username,
             alert: filled.notice.map(Notice::alert),
             links: &links,

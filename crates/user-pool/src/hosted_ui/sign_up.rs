@@ -78,7 +78,7 @@ impl HostedUi {
         }
         let asked = service.asked_at_sign_up();
         fields.extend(asked.iter().map(|name| attribute_field(name, typed.get(name))));
-        fields.push(Field::required("password", Label::Text(Text::SignInPassword), Input::NewPassword, ""));
+        fields.push(self.new_password_field(Text::SignInPassword));
         let links = [self.link(Text::SignUpSignIn, routes::SIGN_IN, flow.request.as_ref())];
         let page = FormPage {
             view,

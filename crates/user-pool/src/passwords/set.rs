@@ -14,6 +14,7 @@ use crate::directory::status::{Status, WrongState};
 use crate::events::audit::{Actor, AuditRows, Done};
 use crate::messages::message::Kind;
 use crate::messages::outgoing::Outgoing;
+use crate::page::Sentence;
 use crate::passwords::history::{self, Before};
 use crate::secret::Secret;
 
@@ -118,6 +119,11 @@ impl Passwords {
     /// The same, set by somebody else than the user.
     pub fn by(self, actor: Actor) -> Self {
         Self { actor, ..self }
+    }
+
+    /// Says on pages of what length a new password has to be.
+    pub(crate) fn hint(&self) -> Sentence {
+        self.policy.hint()
     }
 
     /// Judges and hashes a new password of this user, as the database had the user a moment ago. The user is confirmed with one that stays

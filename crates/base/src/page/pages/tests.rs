@@ -70,6 +70,7 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
         purpose: None,
         action,
         carried,
+        name_label: Text::SignInUserName,
         username,
         alert: None,
         links: &[],

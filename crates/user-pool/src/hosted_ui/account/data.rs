@@ -74,7 +74,7 @@ impl HostedUi {
                 Text::AccountDeleteLead.into(),
                 Sentence::from(Text::AccountDeleteName).named("user", page.step.step.as_str()),
             ],
-            fields: vec![Field::required("name", Label::Text(Text::SignInUserName), Input::Text, "")],
+            fields: vec![Field::required("name", Label::Text(self.name_label()), Input::Text, "")],
             submit: Text::AccountDeleteSubmit,
             others: &[],
         };

@@ -87,9 +87,11 @@ impl HostedUi {
         }
         let pending = seen.pending.iter();
         let pending = pending.map(|(_, new)| Sentence::from(Text::AccountPending).named("address", new.as_str()));
+        // Who is named by the address sees it once.
+        let name = (user.attributes.get("email") != Some(who.user().shown_name())).then(|| name(who));
         AccountPart {
             title: Text::AccountProfileTitle,
-            facts: std::iter::once(name(who)).chain(facts).collect(),
+            facts: name.into_iter().chain(facts).collect(),
             notes: pending.collect(),
             links,
         }

@@ -37,10 +37,10 @@ impl HostedUi {
         carried: &str,
         status: StatusCode,
     ) -> WholeResponse {
-        let required = |name, label, input| Field::required(name, Label::Text(label), input, "");
         let has_password = page.step.step;
-        let current = required("current", Text::AccountPasswordCurrent, Input::CurrentPassword);
-        let new = required("password", Text::NewPasswordLabel, Input::NewPassword);
+        let label = Label::Text(Text::AccountPasswordCurrent);
+        let current = Field::required("current", label, Input::CurrentPassword, "");
+        let new = self.new_password_field(Text::NewPasswordLabel);
         let one = OneForm {
             title: if has_password { Text::AccountPasswordLink } else { Text::AccountPasswordSetLink },
             lead: vec![Sentence::from(Text::AccountPasswordLead)],
