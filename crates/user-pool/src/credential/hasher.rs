@@ -1,10 +1,10 @@
-//! Hashes and verifies passwords on the blocking pool. Limits how many at a time, and how many wait.
+//! Hashes and verifies passwords on threads that give way to those that serve requests. Limits how many at a time, and how many wait.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::credential::cost::Cost;
 use crate::credential::password::{self, COST, StandIn};
@@ -14,6 +14,10 @@ use crate::secret::Secret;
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Maximum number of sign-ins that wait for a hasher. Each holds its form of at most 16 KiB: 16 MiB in total.
 const WAITING_MAX: usize = 1024;
+
+/// How much lower the priority of a hash is (setpriority(2)). Where requests keep every core busy, hashes still get a tenth.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 
 /// The work of all hashers. [`Hasher`]s of several configurations with the same `Hashing` keep one limit together. A clone is the
 /// same.
@@ -97,19 +101,25 @@ impl Hasher {
         self.work(move || password::hash(&password)).await?.ok_or(Busy)
     }
 
-    /// Does something on the blocking pool, when it is its turn. `None` if it panics.
+    /// Does something on a thread of low priority, when it is its turn. `None` if it panics.
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<Option<T>, Busy> {
         let waiting = self.hashing.waiting.try_acquire().map_err(|_| Busy)?;
         let turn = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.hashing.running).acquire_many_owned(self.share));
         let running = turn.await.map_err(|_| Busy)?.map_err(|_| Busy)?;
         drop(waiting);
-        // The permit moves into the task. If the client disconnects, its 19 MiB are still in use until the task ends.
+        let (tell, told) = oneshot::channel();
+        // The permit moves into the thread. If the client disconnects, its 19 MiB are still in use until the thread ends.
         let work = move || {
+            give_way();
             let done = work();
             drop(running);
-            done
+            // If the client has left, nobody takes it.
+            let _ = tell.send(done);
         };
-        Ok(tokio::task::spawn_blocking(work).await.ok())
+        // A thread for each password: to start one costs a thousandth of a hash, and a priority that was lowered cannot be raised again
+        // without a privilege, so no thread of the runtime can do this.
+        std::thread::Builder::new().name("password".into()).spawn(work).map_err(|_| Busy)?;
+        Ok(told.await.ok())
     }
 
     /// Occupies every hasher until the permit is dropped.
@@ -117,6 +127,15 @@ impl Hasher {
     pub(crate) async fn block(&self) -> tokio::sync::OwnedSemaphorePermit {
         let all = self.hashing.running.available_permits().try_into().expect("at most WHOLE");
         Arc::clone(&self.hashing.running).acquire_many_owned(all).await.expect("never closed")
+    }
+}
+
+/// Lowers the priority of the calling thread. Then hashes take the cores that nobody else needs, and a request does not wait for one to end.
+fn give_way() {
+    // Elsewhere, the priority is that of the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "cannot lower the priority of a thread that hashes a password");
     }
 }
 

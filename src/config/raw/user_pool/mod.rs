@@ -117,7 +117,8 @@ pub(crate) struct UserPool {
     #[serde(default = "sso_lifetime")]
     pub(crate) sso_lifetime: Period,
     /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory, and as much as its hash needs if another system has made it. Up to 1,024 sign-ins wait, each
-    /// up to 10 s. Without it, half the number of cores.
+    /// up to 10 s. Without it, the number of cores on Linux, where hashing has a lower priority than all other work, and half of it elsewhere. Where the CPU time of the process is limited
+    /// (a container), a quota does not know this priority: choose less than its cores there.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) hashing_max: Option<usize>,
 }

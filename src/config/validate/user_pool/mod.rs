@@ -108,9 +108,15 @@ pub(super) fn user_pool(
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,
         sso_lifetime: sso_lifetime?,
-        hashing_max: raw.hashing_max.unwrap_or_else(|| (process::cores() / 2).max(1)),
+        hashing_max: raw.hashing_max.unwrap_or_else(hashing_max),
     };
     Ok(UserPoolConfig { settings, applications: applications? })
+}
+
+/// How many passwords are hashed at a time. Only Linux has priorities of threads (`credential::hasher`): elsewhere, some cores are left to requests.
+fn hashing_max() -> usize {
+    let cores = process::cores();
+    if cfg!(target_os = "linux") { cores } else { (cores / 2).max(1) }
 }
 
 fn store(raw: &Store, at: &Path, context: &mut Context<'_>) -> Result<settings::Store, Reported> {

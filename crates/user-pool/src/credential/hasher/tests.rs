@@ -91,3 +91,23 @@ async fn d_22_hashers_of_two_configurations_keep_one_limit_together() {
         assert_eq!(all.len(), at_once.clamp(1, AT_ONCE_MAX));
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_hash_gives_way_to_everything_else() {
+    let priority = || rustix::process::getpriority_process(None).expect("a priority");
+    let hasher = Hasher::new(1, costs([]), Hashing::default());
+    let before = priority();
+    let of_hash = hasher.work(priority).await;
+    assert_eq!(of_hash, Ok(Some((before + NICENESS).min(19))));
+    assert_eq!(priority(), before, "the threads that serve requests keep theirs");
+}
+
+#[tokio::test]
+async fn a_hash_that_panics_frees_its_place() {
+    let hasher = Hasher::new(1, costs([]), Hashing::default());
+    for _ in 0..2 {
+        assert_eq!(hasher.work(|| -> bool { panic!("this test wants it") }).await, Ok(None));
+    }
+    assert_eq!(hasher.verify(None, secret("x"), vec![]).await, Ok(false));
+}
