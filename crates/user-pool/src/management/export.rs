@@ -73,7 +73,7 @@ const PARTS: [Part; 10] = [
     ),
     (
         "messages",
-        "SELECT kind, medium, created_at, dead_at FROM outbox WHERE pool = ?1 AND sub = ?2 ORDER BY created_at",
+        "SELECT kind, medium, created_at, dead_at FROM outbox WHERE pool = ?1 AND sub = ?2 AND expires_at > created_at ORDER BY created_at",
         &["kind", "medium", "created_at", "dead_at"],
     ),
 ];

@@ -2,7 +2,8 @@
 //!
 //! There are two kinds of limits. What is counted by what a visitor has typed and by the network of the visitor is the same whether there is such a
 //! user or not, so its excess is told: [`Limits::admit`]. What is counted by messages that were really sent is kept in the database, because a restart must
-//! not allow as many again. Its excess is never told, or the answer would say who is a user: [`Limits::may_send`].
+//! not allow as many again. Its excess is never told, or the answer would say who is a user: [`Limits::may_send`]. It runs the same statements whatever
+//! comes of it, and [`Limits::pretend`] runs them for names that nobody has.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -175,11 +176,52 @@ impl Limits {
         subject: Option<&str>,
         now: Timestamp,
     ) -> Result<Verdict, Error> {
+        let counted = self.counted(kind, to, subject);
+        let (mut verdict, mut full_at) = (Verdict::Send, Vec::new());
+        if to.medium == Medium::Sms && !self.is_allowed_country(&to.address) {
+            verdict = Verdict::Withhold(Withheld::Country);
+        }
+        for (what, of, ceiling) in &counted {
+            match (self.next(on, *what, of, *ceiling, now)?, verdict) {
+                (None, Verdict::Send) => verdict = Verdict::Withhold(*what),
+                (next, _) => full_at.push(next.unwrap_or(now)),
+            }
+        }
+        if verdict == Verdict::Send {
+            let rows = counted.iter().map(|(what, of, _)| (*what, of.as_str())).zip(full_at);
+            self.write(on, rows)?;
+        } else {
+            self.write_nothing(on, &counted, now)?;
+        }
+        Ok(verdict)
+    }
+
+    /// Does the work of [`may_send`](Self::may_send), and counts nothing: for a name that nobody has. So the time does not tell whether a message is sent
+    /// (attacks U-01).
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn pretend(
+        &self,
+        on: &mut Transaction<'_>,
+        kind: Kind,
+        to: &Recipient,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let counted = self.counted(kind, to, Some(""));
+        for (what, of, ceiling) in &counted {
+            self.next(on, *what, of, *ceiling, now)?;
+        }
+        self.write_nothing(on, &counted, now)
+    }
+
+    /// What a message is counted by, with the ceiling of each. The pool comes first.
+    fn counted(&self, kind: Kind, to: &Recipient, subject: Option<&str>) -> Vec<(Withheld, String, u32)> {
         let of_pool = match to.medium {
             Medium::Email => self.ceilings.mails,
             Medium::Sms => self.ceilings.sms,
         };
-        // The pool comes first: beyond its ceiling, no row is added.
         let mut counted = vec![(Withheld::Pool, to.medium.as_str().to_owned(), of_pool)];
         // Only who has proved the first factor has a code of the second one sent. Strangers cannot use up what it needs: that of an address.
         if kind != Kind::SecondFactor {
@@ -190,26 +232,37 @@ impl Limits {
             (Withheld::User, of, self.ceilings.per_user)
         }));
         if to.medium == Medium::Sms {
-            let is_allowed =
-                self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| to.address.starts_with(prefix));
-            if !is_allowed {
-                return Ok(Verdict::Withhold(Withheld::Country));
-            }
             counted.push((Withheld::Country, country(&to.address).to_owned(), self.ceilings.per_country));
         }
-        let mut full_at = Vec::new();
-        for (what, of, ceiling) in &counted {
-            match self.next(on, *what, of, *ceiling, now)? {
-                Some(next) => full_at.push(next),
-                None => return Ok(Verdict::Withhold(*what)),
-            }
-        }
-        for ((what, of, _), full_at) in counted.iter().zip(full_at) {
+        counted
+    }
+
+    fn is_allowed_country(&self, number: &str) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| number.starts_with(prefix))
+    }
+
+    /// Writes when each bucket is full again.
+    fn write<'b>(
+        &self,
+        on: &mut Transaction<'_>,
+        buckets: impl Iterator<Item = ((Withheld, &'b str), Timestamp)>,
+    ) -> Result<(), Error> {
+        for ((what, of), full_at) in buckets {
             let sql = "INSERT INTO message_limits (pool, kind, of, full_at) VALUES (?1, ?2, ?3, ?4) \
                        ON CONFLICT (pool, kind, of) DO UPDATE SET full_at = excluded.full_at";
             on.execute(sql, &[Value::from(&*self.pool), what.as_str().into(), of.into(), full_at.into()])?;
         }
-        Ok(Verdict::Send)
+        Ok(())
+    }
+
+    /// Writes as much into buckets that belong to nobody and are always full. There is one of each sort, so strangers cannot make the table grow.
+    fn write_nothing(
+        &self,
+        on: &mut Transaction<'_>,
+        counted: &[(Withheld, String, u32)],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(on, counted.iter().map(|(what, ..)| ((*what, ""), now)))
     }
 
     /// When the bucket is full again after one more message. `None`: it is empty. The same algorithm as [`Buckets`].

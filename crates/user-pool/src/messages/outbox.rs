@@ -44,6 +44,26 @@ impl Messages {
     ///
     /// If the database fails.
     pub(crate) fn enqueue(&self, on: &mut Transaction<'_>, message: &Message, now: Timestamp) -> Result<(), Error> {
+        self.write(on, message, (now, message.expires_at(now)))
+    }
+
+    /// Does the work of [`enqueue`](Self::enqueue), and nothing is sent: where there is nobody, the answer takes as long (attacks U-01). The message is over
+    /// when it is written. The task that sends deletes it, in a transaction that has as much to commit as with a real one.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn pretend(&self, on: &mut Transaction<'_>, message: &Message, now: Timestamp) -> Result<(), Error> {
+        self.write(on, message, (now, now))
+    }
+
+    /// Writes a message into the outbox that is of no use after `expires_at`.
+    fn write(
+        &self,
+        on: &mut Transaction<'_>,
+        message: &Message,
+        (now, expires_at): (Timestamp, Timestamp),
+    ) -> Result<(), Error> {
         let (secret, code_id) = match &message.content {
             Content::Notice => (None, None),
             Content::Code(code) => (Some(code.digits()), Some(code.id())),
@@ -67,7 +87,7 @@ impl Messages {
             code_id.into(),
             (&sealed).into(),
             now.into(),
-            message.expires_at(now).into(),
+            expires_at.into(),
         ];
         let sql = "INSERT INTO outbox (pool, id, sub, kind, medium, code_id, sealed, tries, next_at, expires_at, created_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?8)";
@@ -75,17 +95,6 @@ impl Messages {
         // The transaction has not committed yet. The task that sends looks for messages in a transaction that writes, which comes after this one.
         self.added.notify_one();
         Ok(())
-    }
-
-    /// Does the work of [`enqueue`](Self::enqueue), and nothing is sent: where there is nobody, the answer takes as long.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) fn pretend(&self, on: &mut Transaction<'_>, message: &Message, now: Timestamp) -> Result<(), Error> {
-        self.enqueue(on, message, now)?;
-        let sql = "DELETE FROM outbox WHERE pool = ?1 AND id = ?2";
-        on.execute(sql, &[Value::from(&*self.pool), (&message.id).into()]).map(drop)
     }
 }
 

@@ -103,12 +103,13 @@ impl Queue {
     }
 
     /// Takes at most `limit` messages whose time has come. Nobody else gets them for 90 seconds. Deletes those that would be of no use: their code
-    /// was used, replaced or has expired.
+    /// was used, replaced or has expired. And those that only seem to be sent.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub(crate) fn claim(&self, on: &mut Transaction<'_>, limit: usize, now: Timestamp) -> Result<Claimed, Error> {
+        self.drop_pretended(on, now)?;
         let useless = self.drop_useless(on, now)?;
         let sql = "UPDATE outbox SET tries = tries + 1, next_at = ?3 WHERE pool = ?1 AND id IN (SELECT id FROM outbox \
                    WHERE pool = ?1 AND dead_at IS NULL AND next_at <= ?2 ORDER BY next_at LIMIT ?4) \
@@ -130,6 +131,13 @@ impl Queue {
         // A statement does not say in which order it returns rows.
         claimed.due.sort_by_key(|due| due.created_at);
         Ok(claimed)
+    }
+
+    /// See [`Messages::pretend`](super::outbox::Messages::pretend).
+    fn drop_pretended(&self, on: &mut Transaction<'_>, now: Timestamp) -> Result<(), Error> {
+        let sql =
+            "DELETE FROM outbox WHERE pool = ?1 AND dead_at IS NULL AND next_at <= ?2 AND expires_at <= created_at";
+        on.execute(sql, &[Value::from(&*self.pool), now.into()]).map(drop)
     }
 
     fn drop_useless(&self, on: &mut Transaction<'_>, now: Timestamp) -> Result<usize, Error> {

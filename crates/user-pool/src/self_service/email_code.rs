@@ -56,7 +56,7 @@ impl SelfService {
                 }
                 None => {
                     service.codes.issue(on, &of(&subject), &code, None)?;
-                    service.send_nothing(on, Kind::SignIn, &code, now)?;
+                    service.send_nothing(on, (Kind::SignIn, Medium::Email), &code, now)?;
                 }
             }
             Ok(subject)

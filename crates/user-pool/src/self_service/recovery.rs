@@ -7,7 +7,7 @@ use crate::directory::attribute::Attributes;
 use crate::directory::name::UserName;
 use crate::directory::record::Record;
 use crate::events::event::{Kind as EventKind, Response, Visit};
-use crate::messages::message::{Content, Kind, Message, Recipient};
+use crate::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::passwords::{self, Lasting};
 use crate::secret::Secret;
 use crate::self_service::service::{Outcome, SelfService, unable};
@@ -65,7 +65,9 @@ impl SelfService {
                 }
                 None => {
                     service.codes.issue(on, &of(&subject), &code, None)?;
-                    service.send_nothing(on, Kind::Reset, &code, now)?;
+                    // The first of the settings is that of most users.
+                    let medium = service.settings.recovery.first().map_or(Medium::Email, |address| address.medium());
+                    service.send_nothing(on, (Kind::Reset, medium), &code, now)?;
                 }
             }
             Ok(subject)

@@ -58,11 +58,16 @@ pub(super) enum Outcome {
 impl Address {
     /// Where a message goes for it. `None` if the user has none.
     pub(super) fn of(self, attributes: &Attributes) -> Option<Recipient> {
-        let medium = match self {
+        let medium = self.medium();
+        attributes.get(self.attribute()).map(|address| Recipient { medium, address: address.to_owned() })
+    }
+
+    /// What takes messages there.
+    pub(super) const fn medium(self) -> Medium {
+        match self {
             Self::Email => Medium::Email,
             Self::PhoneNumber => Medium::Sms,
-        };
-        attributes.get(self.attribute()).map(|address| Recipient { medium, address: address.to_owned() })
+        }
     }
 }
 
@@ -172,15 +177,20 @@ impl SelfService {
         }
     }
 
-    /// Takes as long as a message with a code, where there is nobody.
+    /// Takes as long as a message with a code, where there is nobody. `medium` is that of a user's message.
     pub(super) fn send_nothing(
         &self,
         on: &mut Transaction<'_>,
-        kind: Kind,
+        (kind, medium): (Kind, Medium),
         code: &OneTimeCode,
         now: Timestamp,
     ) -> Result<(), database::Error> {
-        let to = Recipient { medium: Medium::Email, address: "somebody@example.invalid".to_owned() };
+        let address = match medium {
+            Medium::Email => "somebody@example.invalid",
+            Medium::Sms => "+4930123456",
+        };
+        let to = Recipient { medium, address: address.to_owned() };
+        self.limits.pretend(on, kind, &to, now)?;
         self.messages.pretend(on, &Message::new(kind, to, "somebody", Content::Code(code.clone())), now)
     }
 

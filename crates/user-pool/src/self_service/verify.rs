@@ -132,7 +132,7 @@ impl SelfService {
                 None => {
                     let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
                     service.codes.issue(on, &of, &code, None)?;
-                    service.send_nothing(on, Kind::Verification, &code, now)
+                    service.send_nothing(on, (Kind::Verification, address.medium()), &code, now)
                 }
             }
         };

@@ -41,7 +41,7 @@ async fn everything_of_a_user_is_told_but_secrets() {
             "INSERT INTO browsers VALUES ('people', x'09', '#', 'secret-print', 'b1', 9, 9, 99, 'Browser/2')",
             "INSERT INTO passkeys VALUES ('people', x'0a', '#', 'p1', '{\"key\":\"secret\"}', 9, NULL, 'Phone')",
             "INSERT INTO codes VALUES ('people', '#', 'email', 'email', 'secret-id', x'01', 0, 'new@example.com', 9, NULL, 0)",
-            "INSERT INTO outbox VALUES ('people', 'm1', '#', 'reset', 'email', NULL, x'02', 1, 9, 9, 9, NULL, NULL)",
+            "INSERT INTO outbox VALUES ('people', 'm1', '#', 'reset', 'email', NULL, x'02', 1, 9, 10, 9, NULL, NULL)",
         ] {
             on.execute(&sql.replace('#', &subject), &[])?;
         }

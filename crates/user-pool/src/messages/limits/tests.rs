@@ -110,7 +110,7 @@ async fn strangers_cannot_grow_the_table_beyond_the_ceiling_of_the_pool() {
     let bench = bench("limits-rows", Ceilings { mails: 4, ..wide() }, &[]);
     bench.ten(|number| email(&format!("user{number}@example.com")), None).await;
     bench.ten(|number| email(&format!("other{number}@example.com")), None).await;
-    assert_eq!(bench.rows().await, 5, "four destinations, and the pool");
+    assert_eq!(bench.rows().await, 7, "four destinations, the pool, and one of each that is nobody's");
     let full = NOW + Duration::from_hours(1);
     for (now, left) in [(NOW, 5), (full, 0)] {
         bench.database.write(move |on| sweep(on, "people", now, 500)).await.expect("swept");
@@ -204,5 +204,37 @@ async fn what_strangers_have_sent_withholds_no_second_factor() {
     assert_eq!(may(Kind::Reset).await.expect("read"), Verdict::Withhold(Withheld::Destination));
     for verdict in [Verdict::Send, Verdict::Send, Verdict::Withhold(Withheld::User)] {
         assert_eq!(may(Kind::SecondFactor).await.expect("read"), verdict);
+    }
+}
+
+/// The time must not tell what has become of a message, nor that there is none.
+#[tokio::test]
+async fn u_01_the_same_number_of_rows_is_written_whatever_comes_of_it() {
+    for (name, to) in [("limits-written-mail", email("ada@example.com")), ("limits-written-sms", sms("+4930123456"))] {
+        let bench = bench(name, Ceilings { per_user: 1, ..wide() }, &["+49"]);
+        let mut written = Vec::new();
+        for (kind, to, is_somebody) in [
+            (Kind::Reset, to.clone(), true),
+            (Kind::Reset, to.clone(), true),
+            (Kind::Reset, Recipient { address: to.address.replace("+49", "+1"), ..to.clone() }, true),
+            (Kind::Reset, to, false),
+        ] {
+            let limits = bench.limits.clone();
+            let work = move |on: &mut Transaction<'_>| {
+                let total =
+                    |on: &mut Transaction<'_>| on.query_one("SELECT total_changes()", &[])?.expect("a row").integer(0);
+                let before = total(on)?;
+                if is_somebody {
+                    limits.may_send(on, kind, &to, Some("ada"), NOW)?;
+                } else {
+                    limits.pretend(on, kind, &to, NOW)?;
+                }
+                Ok(total(on)? - before)
+            };
+            written.push(bench.database.write(work).await.expect("written"));
+        }
+        assert!(written[0] > 0 && written.iter().all(|count| *count == written[0]), "{name}: {written:?}");
+        // What is for nobody uses up nothing.
+        assert_eq!(bench.ask(Kind::SignIn, email("bob@example.com"), Some("bob"), NOW).await, Verdict::Send);
     }
 }

@@ -43,16 +43,6 @@ async fn a_message_is_there_if_and_only_if_its_transaction_commits() {
 }
 
 #[tokio::test]
-async fn what_only_seems_to_be_sent_is_not_there() {
-    let (_directory, database) = database("outbox-pretend");
-    let messages = Messages::new("people".into(), vault(), Arc::default());
-    let message = Message::new(Kind::Reset, to_ada(), "ada", Content::Notice);
-    database.write(move |on| messages.pretend(on, &message, NOW)).await.expect("written");
-    let left = database.read(|on| on.query("SELECT 1 FROM outbox", &[])).await.expect("read");
-    assert!(left.is_empty());
-}
-
-#[tokio::test]
 async fn the_file_does_not_tell_what_a_message_says_and_to_whom() {
     let (directory, database) = database("outbox-sealed");
     let messages = Messages::new("people".into(), vault(), Arc::default());

@@ -186,3 +186,19 @@ async fn what_was_for_a_user_who_was_deleted_is_not_sent() {
     write.await.expect("written");
     assert_eq!(bench.claim(NOW).await.due.len(), 1);
 }
+
+#[tokio::test]
+async fn what_only_seems_to_be_sent_is_written_and_then_nobodys() {
+    let bench = bench("queue-pretend");
+    // Also while no message can be taken, or strangers could make the table grow.
+    for limit in [10, 0] {
+        let (messages, message) = (bench.messages.clone(), Message::new(Kind::Reset, to_ada(), "ada", Content::Notice));
+        bench.database.write(move |on| messages.pretend(on, &message, NOW)).await.expect("written");
+        assert_eq!(bench.contents().await.waiting, 1);
+        let queue = bench.queue.clone();
+        let claimed = bench.database.write(move |on| queue.claim(on, limit, NOW)).await.expect("claimed");
+        assert!(claimed.due.is_empty());
+        assert_eq!(claimed.useless, 0, "the operator is not told of it");
+        assert_eq!(bench.contents().await.waiting, 0);
+    }
+}

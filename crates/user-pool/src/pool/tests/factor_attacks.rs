@@ -124,6 +124,30 @@ async fn u_01_beyond_the_limits_a_known_and_an_unknown_name_look_alike() {
     assert_eq!(said[0], said[1]);
 }
 
+/// The time of an answer is that of its transaction: it writes as many rows for a name that nobody has, and for a user to whom no more messages are sent.
+#[tokio::test]
+async fn u_01_a_name_that_nobody_has_writes_as_much_as_that_of_a_user() {
+    for path in [routes::FORGOT_PASSWORD, routes::EMAIL_CODE] {
+        let stored = pool(Mode::Optional, &[Factor::Totp]).await;
+        let written = async || {
+            let total = stored.database.write(|on| on.query_one("SELECT total_changes()", &[]));
+            total.await.expect("counted").expect("a row").integer(0).expect("a number")
+        };
+        let mut said = Vec::new();
+        for name in ["grace", "nobod"] {
+            let mut each = Vec::new();
+            for _ in 0..8 {
+                let before = written().await;
+                ask(&mut stored.fixture.browser(), path, name).await;
+                each.push(written().await - before);
+            }
+            said.push(each);
+        }
+        assert!(said[0][0] > 0);
+        assert_eq!(said[0], said[1], "{path}");
+    }
+}
+
 #[tokio::test]
 async fn u_06_a_new_password_is_no_second_factor_and_ends_the_trust_in_a_browser() {
     let stored = pool(Mode::Optional, &[Factor::Totp]).await;
