@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
+use crate::crypto::octets;
 use crate::database::{self, Database};
 use crate::drain::Draining;
 use crate::message::causes::with_causes;
@@ -22,6 +23,9 @@ const AT_ONCE_MAX: usize = 8;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// And into an empty one: a command may have written something.
 const LOOK_IDLY: Duration = Duration::from_secs(5);
+/// How long a new message waits, at least and at most. Otherwise the request that comes next would wait for the database while the outbox is read, and
+/// tell by its time that a message is sent (attacks U-01). A random time in between is hard to look for.
+const REST: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1000)];
 
 /// How messages of a pool are sent, as one configuration says.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ pub(crate) async fn run(
         let dispatch = newest.borrow_and_update().clone();
         let room = AT_ONCE_MAX - under_way.len();
         let mut wait = LOOK_IDLY;
-        if let Some(dispatch) = dispatch.filter(|_| room > 0) {
+        if let Some(dispatch) = dispatch {
             match dispatch.claim(room).await {
                 Ok((due, waiting)) => {
                     if waiting > 0 {
@@ -61,7 +65,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = draining.stopping() => {}
             Some(()) = under_way.next(), if !under_way.is_empty() => {}
-            () = added.notified() => {}
+            () = rested(&added) => {}
             changed = newest.changed() => if changed.is_err() { break },
             () = tokio::time::sleep(wait) => {}
         }
@@ -73,8 +77,16 @@ pub(crate) async fn run(
     }
 }
 
+/// Waits for a message, and a while longer.
+async fn rested(added: &Notify) {
+    added.notified().await;
+    let [least, most] = REST;
+    let part = u32::from(u16::from_ne_bytes(octets::random()));
+    tokio::time::sleep(least + (most - least) * part / u32::from(u16::MAX)).await;
+}
+
 impl Dispatch {
-    /// Takes what is to be sent now. Returns how many messages wait besides.
+    /// Takes what is to be sent now, `room` messages at most. Returns how many messages wait besides.
     async fn claim(&self, room: usize) -> Result<(Vec<Due>, u64), database::Error> {
         let (queue, now) = (self.queue.clone(), self.clock.now());
         // A transaction that writes comes after the one that has woken us, which has perhaps not committed yet.
