@@ -1,4 +1,4 @@
-"""Load generators: closed loop by wrk and h2load, open loop by oha. Every answer counts, and none may fail.
+"""Load generators: closed loop by wrk and h2load, open loop by oha and h2load. Every answer counts, and none may fail.
 
 A generator that saw another status than 200, a socket error, or bodies shorter than they should be ends the bench.
 """
@@ -151,6 +151,31 @@ def fixed_rate(protocol, url, cookie, *, rate, seconds, connections=64, body_byt
     if len(milliseconds) < 100:
         raise BadAnswers(f"{url}: only {len(milliseconds)} answers")
     return Latency(rate or answered / seconds, answered / seconds, *(percentile(milliseconds, part) for part in (0.5, 0.99)))
+
+
+def paced(url, cookie, *, rate, seconds, connections=10, body_bytes=1024, wrapper=()):
+    """Open loop over HTTP/2 with little CPU (`h2load --rps`): each of the connections sends on time, whether it has been answered or not.
+
+    Answers the latency of each request in milliseconds, from when it was sent. What was sent in the first second is left out. `wrapper` is what the
+    command is run under.
+    """
+    with tempfile.TemporaryDirectory(prefix="vestibule-bench-h2load-") as directory:
+        log = os.path.join(directory, "requests")
+        command = [*wrapper, tool("h2load"), "-t1", "-m100", f"-c{connections}", f"-D{seconds + WARM_UP_SECONDS}", f"--rps={rate / connections}",
+                   f"--log-file={log}"]
+        said = output(command + (["-H", f"cookie: {cookie}"] if cookie else []) + [url])
+        with open(log, encoding="ascii") as file:
+            rows = [tuple(int(field) for field in line.split("\t")[:3]) for line in file]
+    # What was under way when the time was up is cut, and is no answer.
+    if bad := next((status for _, status, _ in rows if status not in (200, -1)), None):
+        raise BadAnswers(f"{url}: an answer has status {bad}")
+    began = min(start for start, _, _ in rows)
+    found = [took / 1e3 for start, status, took in rows if status == 200 and start >= began + WARM_UP_SECONDS * 1e6]
+    data = int(re.search(r"\((\d+)\) data", said).group(1))
+    answered = sum(status == 200 for _, status, _ in rows)
+    if len(found) < 0.9 * rate * seconds or data < body_bytes * answered:
+        raise BadAnswers(f"{url}: {len(found)} answers of {rate * seconds}, {data} bytes:\n{said}")
+    return found
 
 
 def percentile(ordered, part):
