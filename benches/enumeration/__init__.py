@@ -1,0 +1,1 @@
+"""What `benches/answers` is made of. Start with `places.py`."""
