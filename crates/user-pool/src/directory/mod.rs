@@ -95,7 +95,8 @@ impl Directory {
         let Some(stored) = &self.stored else { return Ok((self.by_name.get(name).cloned(), Vec::new())) };
         let (records, key) = (stored.records.clone(), self.rules.sign_in_name(name));
         let read = move |on: &mut Transaction<'_>| {
-            Ok((records.signing_in(on, &key)?, records.foreign_costs(on, FOREIGN_COSTS_MAX)?))
+            let user = records.signing_in(on, &key)?;
+            Ok((records.as_long(on, user)?, records.foreign_costs(on, FOREIGN_COSTS_MAX)?))
         };
         let (found, costs) = stored.database.read(read).await?;
         let found = found.and_then(User::stored).map(Arc::new);

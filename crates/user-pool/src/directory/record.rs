@@ -75,6 +75,20 @@ impl Records {
         self.find(on, "WHERE pool = ?1 AND sub = ?2", &values)
     }
 
+    /// Returns `found`. If it is nobody, reads another user first, whoever that is: to read a user takes time, which would tell a stranger that there is
+    /// one (attacks U-01).
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn as_long(&self, on: &mut Transaction<'_>, found: Option<Record>) -> Result<Option<Record>, Error> {
+        if found.is_none() {
+            let anybody = self.find(on, "WHERE pool = ?1 LIMIT 1", &[Value::from(&*self.pool)])?;
+            drop(std::hint::black_box(anybody));
+        }
+        Ok(found)
+    }
+
     /// The user of a statement that goes on after the columns.
     pub(super) fn find(
         &self,

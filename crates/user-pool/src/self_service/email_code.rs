@@ -44,7 +44,9 @@ impl SelfService {
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignIn.lifetime(), now));
         let nobody = self.nobody(name.as_str());
         let work = move |on: &mut Transaction<'_>| {
-            let user = service.stored.records.signing_in(on, &service.rules.sign_in_name(&name))?;
+            let records = &service.stored.records;
+            let user = records.signing_in(on, &service.rules.sign_in_name(&name))?;
+            let user = records.as_long(on, user)?;
             let is_declared = service.rules.declared_subject(name.as_str()).is_some();
             let user = user.filter(|_| !is_declared).and_then(|user| Some((address(&user)?, user)));
             let subject = user.as_ref().map_or(nobody, |(_, user)| user.subject.clone());
@@ -78,6 +80,7 @@ impl SelfService {
         let service = self.clone();
         let work = move |on: &mut Transaction<'_>| {
             let user = service.stored.records.of_subject(on, &subject)?;
+            let user = service.stored.records.as_long(on, user)?;
             let who = user.as_ref().map(|user| user.subject.clone());
             let proved = match service.codes.take(on, &of(&subject), typed.expose(), now)? {
                 Taken::Right { pending } => {

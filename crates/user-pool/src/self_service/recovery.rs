@@ -82,6 +82,7 @@ impl SelfService {
         name: &UserName,
     ) -> Result<Option<(Record, Recipient)>, DatabaseError> {
         let user = self.stored.records.signing_in(on, &self.rules.sign_in_name(name))?;
+        let user = self.stored.records.as_long(on, user)?;
         let is_declared = self.rules.declared_subject(name.as_str()).is_some();
         let user = user.filter(|user| !is_declared && user.is_enabled && user.status.recovered().is_ok());
         Ok(user.and_then(|user| Some((self.recovery_address(&user)?, user)).map(|(to, user)| (user, to))))
@@ -121,7 +122,8 @@ impl SelfService {
         let (service, who, typed) = (self.clone(), subject.clone(), code.clone());
         let look = move |on: &mut Transaction<'_>| {
             let taken = service.codes.look(on, &of(&who), typed.expose(), now)?;
-            Ok((Recovered::of(&taken), service.stored.records.of_subject(on, &who)?))
+            let user = service.stored.records.of_subject(on, &who)?;
+            Ok((Recovered::of(&taken), service.stored.records.as_long(on, user)?))
         };
         let user = match self.stored.database.write(look).await? {
             (Some(not_right), user) => {

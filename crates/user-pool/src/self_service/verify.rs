@@ -60,7 +60,8 @@ impl SelfService {
             let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
             let taken = service.codes.take(on, &of, typed.expose(), now)?;
             // The `sub` of a link is what somebody has typed.
-            let is_user = service.stored.records.of_subject(on, &subject)?.is_some();
+            let user = service.stored.records.of_subject(on, &subject)?;
+            let is_user = service.stored.records.as_long(on, user)?.is_some();
             let confirmed = match taken {
                 Taken::Right { .. } => service.settle(on, &subject, address, now)?,
                 Taken::Wrong => Confirmed::Wrong,
@@ -123,6 +124,7 @@ impl SelfService {
         let visit = visit.clone();
         let work = move |on: &mut Transaction<'_>| {
             let user = service.stored.records.of_subject(on, &subject)?;
+            let user = service.stored.records.as_long(on, user)?;
             let user = user.filter(|user| user.status == Status::Unconfirmed && user.is_enabled);
             let to = user.and_then(|user| Some((address.of(&user.attributes)?, user)));
             let who = to.as_ref().map(|(_, user)| &*user.subject);
