@@ -93,9 +93,13 @@ impl Dispatch {
         let claimed = self.database.write(move |on| Ok((queue.claim(on, room, now)?, queue.contents(on)?)));
         let (claimed, contents) = claimed.await?;
         self.metrics.useless.add(claimed.useless.try_into().unwrap_or(0));
-        self.metrics.given_up.add(claimed.unreadable.try_into().unwrap_or(0));
+        self.metrics.failed.add(claimed.unreadable.try_into().unwrap_or(0));
+        self.metrics.given_up.add(claimed.given_up.try_into().unwrap_or(0));
         if claimed.unreadable > 0 {
-            tracing::error!(pool = %self.pool, messages = claimed.unreadable, "messages of the outbox cannot be decrypted and are given up");
+            tracing::warn!(pool = %self.pool, messages = claimed.unreadable, "messages of the outbox cannot be decrypted now and are tried again later");
+        }
+        if claimed.given_up > 0 {
+            tracing::error!(pool = %self.pool, messages = claimed.given_up, "messages of the outbox cannot be decrypted and are given up");
         }
         self.metrics.show(contents, now);
         #[cfg(test)]

@@ -72,8 +72,10 @@ pub(crate) struct Claimed {
     pub(crate) due: Vec<Due>,
     /// Messages that were dropped, because they had become useless.
     pub(crate) useless: usize,
-    /// Messages that were given up, because no key decrypts them.
+    /// Messages that no key decrypts, and that are tried again.
     pub(crate) unreadable: usize,
+    /// Messages that were given up, because no key has decrypted them.
+    pub(crate) given_up: usize,
 }
 
 /// What a try that failed leads to.
@@ -119,13 +121,15 @@ impl Queue {
         let mut claimed = Claimed { useless, ..Claimed::default() };
         for mut row in on.query(sql, &values)? {
             let id = row.text(0)?;
-            match self.read(row, &id)? {
+            let tries = usize::try_from(row.integer(4)?).unwrap_or(usize::MAX);
+            match self.read(row, &id, tries)? {
                 Some(due) => claimed.due.push(due),
-                // One row that nobody can read must not keep the others from being sent.
-                None => {
-                    self.bury(on, &id, "it cannot be decrypted", now)?;
-                    claimed.unreadable += 1;
-                }
+                // One row that nobody can read must not keep the others from being sent. It is not given up at once: a process whose place another
+                // one takes does not have the new key of the configuration, and a request that began before a reload seals with the former key.
+                None => match self.postpone(on, (&id, tries), "it cannot be decrypted", now)? {
+                    Failure::Again(_) => claimed.unreadable += 1,
+                    Failure::GivenUp => claimed.given_up += 1,
+                },
             }
         }
         // A statement does not say in which order it returns rows.
@@ -148,12 +152,11 @@ impl Queue {
     }
 
     /// `None` if the row cannot be decrypted or is of a kind that this release does not know.
-    fn read(&self, mut row: Row, id: &str) -> Result<Option<Due>, Error> {
+    fn read(&self, mut row: Row, id: &str, tries: usize) -> Result<Option<Due>, Error> {
         let (kind, medium) = (Kind::named(&row.text(1)?), Medium::named(&row.text(2)?));
         let opened = self.vault.open(&row.blob(3)?, &place(&[&self.pool, id]));
         let body = opened.ok().and_then(|plaintext| serde_json::from_slice(plaintext.expose()).ok());
         let (Some(kind), Some(medium), Some(body)) = (kind, medium, body) else { return Ok(None) };
-        let tries = usize::try_from(row.integer(4)?).unwrap_or(usize::MAX);
         let (created_at, expires_at) = (row.timestamp(5)?, row.timestamp(6)?);
         Ok(Some(Due { id: id.to_owned(), kind, medium, created_at, expires_at, body, tries }))
     }
@@ -180,13 +183,24 @@ impl Queue {
         cause: &str,
         now: Timestamp,
     ) -> Result<Failure, Error> {
-        let Some(delay) = DELAYS.get(due.tries.saturating_sub(1)) else {
-            self.give_up(on, due, cause, now)?;
+        self.postpone(on, (&due.id, due.tries), cause, now)
+    }
+
+    /// Has a message tried again later, or gives it up if it was tried as often as it may be.
+    fn postpone(
+        &self,
+        on: &mut Transaction<'_>,
+        (id, tries): (&str, usize),
+        cause: &str,
+        now: Timestamp,
+    ) -> Result<Failure, Error> {
+        let Some(delay) = DELAYS.get(tries.saturating_sub(1)) else {
+            self.bury(on, id, cause, now)?;
             return Ok(Failure::GivenUp);
         };
         let sql = "UPDATE outbox SET next_at = ?3, cause = ?4 WHERE pool = ?1 AND id = ?2";
         let next_at = now + *delay;
-        on.execute(sql, &[Value::from(&*self.pool), (&due.id).into(), next_at.into(), cause.into()])?;
+        on.execute(sql, &[Value::from(&*self.pool), id.into(), next_at.into(), cause.into()])?;
         Ok(Failure::Again(next_at))
     }
 
