@@ -13,8 +13,9 @@ use crate::user_pool::rekey::Rekey;
 
 /// Encrypts what is encrypted in the database with the first key of `store.key_files`, while the process serves.
 ///
-/// Put the new key first in `key_files`, keep the former ones, and reload the process that serves. Then run this command. If it is interrupted, run it
-/// again. Afterwards, the former keys can be removed from `key_files`. Backups that were made before still need them.
+/// Put the new key first in `key_files`, keep the former ones, and reload the process that serves. Half a minute later, run this command. If it is
+/// interrupted, run it again. Run it once more a day later: when it says that 0 values are encrypted anew, the former keys can be removed from
+/// `key_files`. Backups that were made before still need them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RekeyCommand {
     #[command(flatten)]
