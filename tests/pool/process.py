@@ -21,7 +21,8 @@ PASS = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
 
 
 class Pool:
-    """`configuration` is a text with the places `port`, `admin`, `login`, `callback` and `secret`, and those of `more`. `others` are names that the certificate has as well."""
+    """`configuration` is a text with the places `port`, `admin`, `login`, `callback` and `secret`, and those of `more`. `others` are names that the
+    certificate has as well."""
 
     def __init__(self, program, folder, configuration, others=(), **more):
         self.program, self.folder, self.process = str(program), Path(folder), None
