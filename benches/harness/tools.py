@@ -11,6 +11,8 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 # Program -> where its package is from, and the package's name.
 PACKAGES = {
     "openssl": ("apt", "openssl"),
+    "strip": ("apt", "binutils"),
+    "nm": ("apt", "binutils"),
     "valgrind": ("apt", "valgrind"),
     "nginx": ("apt", "nginx"),
     "wrk": ("apt", "wrk"),
