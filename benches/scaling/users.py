@@ -193,7 +193,6 @@ class People:
         self.fill(min(imported or size, size))
         password = (folder / "console-password").read_text().strip()
         self.authorization = "Basic " + base64.b64encode(f":{password}".encode()).decode()
-        self.console = None
 
     def fill(self, imported):
         """By `vestibule users import`, and those after the first `imported` by SQL in one transaction."""
@@ -225,6 +224,10 @@ class People:
     def measure(self):
         """Milliseconds of CPU for each kind."""
         found = {}
+        # The server has closed the one of the round before.
+        self.console = http.client.HTTPConnection("127.0.0.1", self.pool.admin, timeout=30)
+        # The only pool.
+        self.start = self.open_console("/console")[0].headers["location"]
         for what, search in self.searches().items():
             found[f"console: {what}"] = self.of_console(search)
         for what, search in self.searches().items():
@@ -257,8 +260,10 @@ class People:
             "a page in the middle of all": lambda: ("", cursor(middle), PAGE),
             "one user name": lambda: (f'username = "{user(self.any())}"', "", 1),
             "user names that begin so": lambda: (f'username ^= "{thousand()}"', "", PAGE),
+            "the same, a page in the middle of all": lambda: ('username ^= "user-"', cursor(middle), PAGE),
             "one e-mail address": lambda: (f'email = "{address(self.any())}"', "", 1),
             "e-mail addresses that begin so": lambda: (f'email ^= "{thousand()}"', "", PAGE),
+            "the same for all, a page in the middle": lambda: ('email ^= "user-"', cursor(f"{middle}@example.com"), PAGE),
             "a family name that every tenth has": lambda: (f'family_name = "{family()}"', "", PAGE),
             "the same, a page after a quarter": lambda: ('family_name = "Family3"', cursor("family3", subject), PAGE),
             "family names that begin so, a page further on": lambda: ('family_name ^= "Fam"', cursor("family5", subject), PAGE),
@@ -267,10 +272,6 @@ class People:
         }.items()}
 
     def of_console(self, search):
-        if self.console is None:
-            self.console = http.client.HTTPConnection("127.0.0.1", self.pool.admin, timeout=30)
-            # The only pool.
-            self.start = self.open_console("/console")[0].headers["location"]
         return self.of_server(lambda: self.ask_console(*next(search)), CONSOLE_EACH)
 
     def ask_console(self, text, after, users):
