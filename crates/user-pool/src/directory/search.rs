@@ -97,6 +97,9 @@ impl Records {
 }
 
 /// `?1` is the pool, `?2` the limit. `None`: nobody.
+///
+/// A statement names one place where it begins. With two, the start of the filter and the end of the page before, SQLite looks one of them up and reads
+/// everybody up to the other.
 fn statement(filter: &Filter, after: &Cursor) -> Option<Search> {
     let key = after.key.clone();
     Some(match filter {
@@ -106,20 +109,27 @@ fn statement(filter: &Filter, after: &Cursor) -> Option<Search> {
             vec![name.clone(), key],
             false,
         ),
+        Filter::Username(Match::Prefix(start)) if key < *start => (
+            "WHERE pool = ?1 AND username_key >= ?3 AND username_key < ?4 ORDER BY username_key LIMIT ?2",
+            vec![start.clone(), end_of(start)],
+            false,
+        ),
         Filter::Username(Match::Prefix(start)) => (
-            "WHERE pool = ?1 AND username_key >= ?3 AND username_key < ?4 AND username_key > ?5 \
-             ORDER BY username_key LIMIT ?2",
-            vec![start.clone(), end_of(start), key],
+            "WHERE pool = ?1 AND username_key > ?3 AND username_key < ?4 ORDER BY username_key LIMIT ?2",
+            vec![key, end_of(start)],
             false,
         ),
         Filter::Subject(Match::Equals(subject)) => {
             ("WHERE pool = ?1 AND sub = ?3 AND sub > ?4 ORDER BY sub LIMIT ?2", vec![subject.clone(), key], false)
         }
-        Filter::Subject(Match::Prefix(start)) => (
-            "WHERE pool = ?1 AND sub >= ?3 AND sub < ?4 AND sub > ?5 ORDER BY sub LIMIT ?2",
-            vec![start.clone(), end_of(start), key],
+        Filter::Subject(Match::Prefix(start)) if key < *start => (
+            "WHERE pool = ?1 AND sub >= ?3 AND sub < ?4 ORDER BY sub LIMIT ?2",
+            vec![start.clone(), end_of(start)],
             false,
         ),
+        Filter::Subject(Match::Prefix(start)) => {
+            ("WHERE pool = ?1 AND sub > ?3 AND sub < ?4 ORDER BY sub LIMIT ?2", vec![key, end_of(start)], false)
+        }
         Filter::Status(status) => (
             "WHERE pool = ?1 AND status = ?3 AND username_key > ?4 ORDER BY username_key LIMIT ?2",
             vec![status.as_str().to_owned(), key],
@@ -139,11 +149,13 @@ fn statement(filter: &Filter, after: &Cursor) -> Option<Search> {
                 Match::Equals(value) => (value.clone(), value.clone()),
                 Match::Prefix(start) => (start.clone(), end_of(start)),
             };
+            // No user has an empty `sub`: so everybody with the first key comes after it.
+            let (key, subject) = (key, after.subject.clone()).max((from, String::new()));
             (
-                "JOIN (SELECT key, sub AS found FROM user_search WHERE pool = ?1 AND name = ?3 AND key >= ?4 AND key <= ?5 \
-                 AND (key, sub) > (?6, ?7) ORDER BY key, sub LIMIT ?2) AS search ON sub = search.found \
+                "JOIN (SELECT key, sub AS found FROM user_search WHERE pool = ?1 AND name = ?3 AND (key, sub) > (?4, ?5) \
+                 AND key <= ?6 ORDER BY key, sub LIMIT ?2) AS search ON sub = search.found \
                  WHERE pool = ?1 ORDER BY search.key, search.found",
-                vec![(*name).to_owned(), from, to, key, after.subject.clone()],
+                vec![(*name).to_owned(), key, subject, to],
                 true,
             )
         }
