@@ -35,6 +35,7 @@ fn what_designers_write_passes() {
     passes(":root{--gap:calc((1px + 2 * var(--x))/3)}", ":root{--gap:calc((1px + 2  * var(--x)) / 3);}");
     passes("p{color:red!important;;width:1px}", "p{color:red!important;width:1px;}");
     passes("p{margin:1px/**/2px}", "p{margin:1px/**/2px;}");
+    passes("p{width:calc/**/(1px)}", "p{width:calc/**/(1px);}");
     passes(
         "@media screen and (max-width:600px) , print{p{color:red}}",
         "@media screen and (max-width:600px) , print{p{color:red;}\n}",

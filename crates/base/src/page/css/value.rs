@@ -91,8 +91,8 @@ impl Reader<'_> {
             };
             self.next();
             let is_name = matches!(kind, Kind::Ident(_) | Kind::Number(_) | Kind::Hash(_) | Kind::Function(_));
-            if is_separated && was_name && is_name {
-                // Without its comment, `a/**/b` would be one name.
+            if is_separated && was_name && (is_name || kind == Kind::Mark('(')) {
+                // Without its comment, `a/**/b` would be one name, and `url/**/(` a function.
                 self.out.push_str("/**/");
             }
             is_separated = kind == Kind::Comment;
