@@ -58,7 +58,8 @@ impl Management {
         for table in DELETED {
             on.execute(&format!("DELETE FROM {table} WHERE pool = ?1 AND sub = ?2"), &values)?;
         }
-        on.execute("DELETE FROM message_limits WHERE pool = ?1 AND of = ?2", &values)?;
+        // A row of a user is of one kind of message: `reset SUB`.
+        on.execute("DELETE FROM message_limits WHERE pool = ?1 AND substr(of, instr(of, ' ') + 1) = ?2", &values)?;
         self.event_rows().make_nameless(on, subject, pseudonym)?;
         self.audit().make_nameless(on, subject, pseudonym).map(drop)
     }

@@ -41,7 +41,7 @@ fn fill(subject: &str) -> Vec<String> {
         "INSERT INTO families VALUES ('people', 'f1', x'07', x'08', NULL, NULL, NULL, '@', 'wiki', 's1', 'f', 'openid', 0, NULL, 9, 'pwd', \
          'mark-claim', 'mark-address', 'mark-agent', 9, 9, 99, 99, NULL)",
         "INSERT INTO password_history VALUES ('people', '@', 1, 'mark-former')",
-        "INSERT INTO message_limits VALUES ('people', 'user', '@', 9)",
+        "INSERT INTO message_limits VALUES ('people', 'user', 'reset @', 9)",
     ]
     .map(|sql| sql.replace('@', subject))
     .to_vec()
