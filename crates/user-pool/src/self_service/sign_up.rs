@@ -22,6 +22,8 @@ use crate::verification::code::{CodeOf, OneTimeCode, Purpose};
 
 /// Users who have signed up and were not confirmed are deleted after this. An administrator may have to confirm them, who is not there every day.
 const UNCONFIRMED_FOR: Duration = Duration::from_hours(14 * 24);
+/// As many of them are kept, the newest ones.
+const UNCONFIRMED_MAX: i64 = 100_000;
 
 /// A form that was sent.
 #[derive(Debug)]
@@ -264,14 +266,32 @@ impl SelfService {
     }
 }
 
-/// Deletes at most `limit` users who have signed up long ago and never confirmed, so that strangers do not fill the table. Returns how many.
+/// Deletes at most `limit` users who have signed up long ago and never confirmed, or before many others who have not, so that strangers do not fill the
+/// table. Returns how many.
 ///
 /// # Errors
 ///
 /// If the database fails.
 pub(crate) fn sweep(on: &mut Transaction<'_>, pool: &str, now: Timestamp, limit: i64) -> Result<usize, DatabaseError> {
+    sweep_beyond(on, pool, UNCONFIRMED_MAX, now, limit)
+}
+
+fn sweep_beyond(
+    on: &mut Transaction<'_>,
+    pool: &str,
+    most: i64,
+    now: Timestamp,
+    limit: i64,
+) -> Result<usize, DatabaseError> {
     let before = Timestamp::from_seconds(now.seconds().saturating_sub(UNCONFIRMED_FOR.as_secs()));
     let sql = "DELETE FROM users WHERE pool = ?1 AND sub IN (SELECT sub FROM users \
                WHERE pool = ?1 AND status = 'UNCONFIRMED' AND created_at < ?2 ORDER BY created_at LIMIT ?3)";
-    on.execute(sql, &[pool.into(), before.into(), limit.into()])
+    let old = on.execute(sql, &[pool.into(), before.into(), limit.into()])?;
+    // Those after the newest ones.
+    let sql = "DELETE FROM users WHERE pool = ?1 AND sub IN (SELECT sub FROM users \
+               WHERE pool = ?1 AND status = 'UNCONFIRMED' ORDER BY created_at DESC LIMIT ?3 OFFSET ?2)";
+    Ok(old + on.execute(sql, &[pool.into(), most.into(), limit.into()])?)
 }
+
+#[cfg(test)]
+mod tests;
