@@ -16,11 +16,13 @@ use crate::clock::Timestamp;
 use crate::database::{Error, Place, Transaction, Value, Vault};
 use crate::messages::message::{Kind, Medium, Recipient};
 use crate::messages::settings::Ceilings;
-use crate::rate_limit::{Buckets, Limit, network};
+use crate::rate_limit::{Buckets, Limit, network, site};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// What one network can do within an hour. Many people may share an address.
 const PER_NETWORK: u32 = 60;
+/// And one site, which has 65,536 networks of IPv6.
+const PER_SITE: u32 = 240;
 /// Buckets of each sort, at most.
 const BUCKETS_MAX: usize = 50_000;
 
@@ -39,8 +41,10 @@ pub(crate) enum Operation {
     Resend,
     /// A code for a new password.
     Reset,
-    /// A code to sign in, as the first factor or the second.
+    /// A code to sign in without a password.
     SignIn,
+    /// A code as the second factor. Counted apart: who has not proved the first factor must not use up what this user may do.
+    SecondFactor,
     /// To sign in with a code, without a password.
     ConfirmSignIn,
     /// To sign up.
@@ -60,6 +64,7 @@ impl Operation {
             | Self::ConfirmSignUp
             | Self::ConfirmReset
             | Self::SignIn
+            | Self::SecondFactor
             | Self::ConfirmSignIn
             | Self::Verify => Hourly::Fifteen,
         }
@@ -79,6 +84,7 @@ pub(crate) struct Visitors(Mutex<VisitorBuckets>);
 #[derive(Debug)]
 struct VisitorBuckets {
     networks: Buckets,
+    sites: Buckets,
     five: Buckets,
     fifteen: Buckets,
 }
@@ -86,7 +92,12 @@ struct VisitorBuckets {
 impl Default for Visitors {
     fn default() -> Self {
         let buckets = |burst| Buckets::new(hourly(burst), BUCKETS_MAX);
-        Self(Mutex::new(VisitorBuckets { networks: buckets(PER_NETWORK), five: buckets(5), fifteen: buckets(15) }))
+        Self(Mutex::new(VisitorBuckets {
+            networks: buckets(PER_NETWORK),
+            sites: buckets(PER_SITE),
+            five: buckets(5),
+            fifteen: buckets(15),
+        }))
     }
 }
 
@@ -147,15 +158,21 @@ impl Limits {
         now: Timestamp,
     ) -> Result<(), Duration> {
         let mut buckets = self.visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let VisitorBuckets { networks, five, fifteen } = &mut *buckets;
+        let VisitorBuckets { networks, sites, five, fifteen } = &mut *buckets;
         let names = match operation.per_hour() {
             Hourly::Five => five,
             Hourly::Fifteen => fifteen,
         };
-        let (by_network, by_name) = (networks.key(&network(client)), names.key(&(operation, name)));
-        let wait = networks.wait(by_network, now).max(names.wait(by_name, now));
+        let network = network(client);
+        let (by_network, by_name) = (networks.key(&network), names.key(&(operation, name)));
+        let by_site = site(network).map(|site| sites.key(&site));
+        let wait = by_site.map_or(Duration::ZERO, |by_site| sites.wait(by_site, now));
+        let wait = wait.max(networks.wait(by_network, now)).max(names.wait(by_name, now));
         if !wait.is_zero() {
             return Err(wait);
+        }
+        if let Some(by_site) = by_site {
+            sites.take(by_site, now);
         }
         networks.take(by_network, now);
         names.take(by_name, now);
@@ -222,9 +239,12 @@ impl Limits {
             Medium::Email => self.ceilings.mails,
             Medium::Sms => self.ceilings.sms,
         };
-        let mut counted = vec![(Withheld::Pool, to.medium.as_str().to_owned(), of_pool)];
-        // Only who has proved the first factor has a code of the second one sent. Strangers cannot use up what it needs: that of an address.
-        if kind != Kind::SecondFactor {
+        // Only who has proved the first factor has a code of the second one sent. Strangers cannot use up what it needs: it has a share of its own of what
+        // the pool and a country have, and that of an address is not asked for.
+        let is_second = kind == Kind::SecondFactor;
+        let shared = |of: &str| if is_second { format!("{of} {}", kind.as_str()) } else { of.to_owned() };
+        let mut counted = vec![(Withheld::Pool, shared(to.medium.as_str()), of_pool)];
+        if !is_second {
             counted.push((Withheld::Destination, self.destination(to), self.ceilings.per_destination));
         }
         counted.extend(subject.map(|subject| {
@@ -232,7 +252,7 @@ impl Limits {
             (Withheld::User, of, self.ceilings.per_user)
         }));
         if to.medium == Medium::Sms {
-            counted.push((Withheld::Country, country(&to.address).to_owned(), self.ceilings.per_country));
+            counted.push((Withheld::Country, shared(country(&to.address)), self.ceilings.per_country));
         }
         counted
     }

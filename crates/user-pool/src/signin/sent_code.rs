@@ -46,7 +46,7 @@ impl SignIn {
         let Some((user, ())) = self.user_of(under_way, |_| Ok(())).await? else { return Ok(None) };
         let Some(to) = recipient(&user, factor) else { return Ok(None) };
         let (masked, now) = (mask(&to.address), self.clock.now());
-        let admitted = second.outgoing.limits.admit(Operation::SignIn, user.subject(), client, now);
+        let admitted = second.outgoing.limits.admit(Operation::SecondFactor, user.subject(), client, now);
         if let Err(wait) = admitted {
             return Ok(Some(Sent { masked, too_many: Some(wait) }));
         }

@@ -80,6 +80,43 @@ async fn each_ceiling_holds_on_its_own() {
     assert_eq!(one.ask(Kind::Reset, sms("+4330"), None, NOW).await, Verdict::Send, "another country");
 }
 
+/// Who knows no password cannot use up what those who know theirs need.
+#[tokio::test]
+async fn codes_of_second_factors_have_a_share_of_their_own() {
+    let bench = bench("limits-share", Ceilings { mails: 3, sms: 3, per_country: 2, ..wide() }, &[]);
+    assert_eq!(bench.ten(|number| email(&format!("user{number}@example.com")), None).await.0, 3);
+    assert_eq!(bench.ten(|number| sms(&format!("+4930{number}")), None).await, (2, Some(Withheld::Country)));
+    for (to, share) in [(email("ada@example.com"), 3), (sms("+4930123456"), 2)] {
+        for _ in 0..share {
+            assert_eq!(bench.ask(Kind::SecondFactor, to.clone(), Some("ada"), NOW).await, Verdict::Send);
+        }
+        assert!(
+            matches!(bench.ask(Kind::SecondFactor, to, Some("bob"), NOW).await, Verdict::Withhold(_)),
+            "a ceiling too"
+        );
+    }
+}
+
+#[test]
+fn a_site_can_do_less_than_its_networks_together() {
+    let bench = bench("limits-site", wide(), &[]);
+    let ask = |site: u16, network: u16| {
+        let client = IpAddr::from([0x2001, 0xdb8, site, network, 0, 0, 0, 1]);
+        bench.limits.admit(Operation::Reset, &format!("{site}-{network}"), client, NOW)
+    };
+    assert!((0..240).all(|network| ask(1, network).is_ok()));
+    assert!(ask(1, 240).is_err() && ask(2, 240).is_ok());
+    let ask = |last: u8| bench.limits.admit(Operation::Reset, &last.to_string(), IpAddr::from([192, 0, 2, last]), NOW);
+    assert!((0..=255).all(|last| ask(last).is_ok()), "addresses of IPv4 belong to nobody together");
+}
+
+#[test]
+fn a_name_that_is_typed_takes_nothing_from_the_second_factor() {
+    let bench = bench("limits-sub", wide(), &[]);
+    while bench.limits.admit(Operation::SignIn, "ada", HOME, NOW).is_ok() {}
+    assert!(bench.limits.admit(Operation::SecondFactor, "ada", HOME, NOW).is_ok());
+}
+
 #[tokio::test]
 async fn spellings_of_one_mailbox_count_together() {
     let bench = bench("limits-mailbox", Ceilings { per_destination: 3, ..wide() }, &[]);
