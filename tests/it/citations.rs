@@ -279,14 +279,17 @@ fn file_name(path: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
-/// Every Rust file, with its text. The rooms are in `src/` here, whatever crate they are in: documents name them by the room.
+/// Every Rust file, with its text. A file of a room is there by its path, and as if all rooms were in `src/`: documents name it by its room.
 fn sources() -> BTreeMap<PathBuf, String> {
     let mut files = Vec::new();
     for directory in ["tests/it", "benches", "fuzz/fuzz_targets", "crates/allocator"] {
         collect(&root().join(directory), &mut files);
     }
     let others = files.into_iter().map(|file| (file.clone(), file));
-    let of_rooms = rooms::files().into_iter().map(|file| (root().join("src").join(file.place), file.file));
+    let names = |file: rooms::RoomFile| {
+        [root().join("src").join(file.place), file.file.clone()].map(|name| (name, file.file.clone()))
+    };
+    let of_rooms = rooms::files().into_iter().flat_map(names);
     let code = others.chain(of_rooms).filter(|(_, file)| file.extension().is_some_and(|end| end == "rs"));
     code.map(|(name, file)| (name, fs::read_to_string(file).expect("a text file"))).collect()
 }
