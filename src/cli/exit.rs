@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Command;
 use clap::error::ErrorKind;
 
+use crate::message::causes::with_causes;
+
 /// Shown by `--help`.
 pub(super) const CODES: &str =
     "Exit codes: 0: success; 1: failure, described on standard error; 2: invalid command line.";
@@ -20,7 +22,7 @@ pub(super) fn code(result: anyhow::Result<ExitCode>, usage: impl FnOnce() -> Com
         if let Some(WrongUse(message)) = error.downcast_ref() {
             usage().error(ErrorKind::ValueValidation, message).exit();
         }
-        eprintln!("vestibule: {error:#}");
+        eprintln!("vestibule: {}", with_causes(&*error));
         ExitCode::FAILURE
     })
 }

@@ -82,6 +82,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("cli", "backchannel", "`login` calls an application and its issuer over the network"),
     ("token_client", "oidc", "answers of an issuer are read member by member in one way"),
     ("token_client", "page", "the page that a browser shows at the end of a sign-in"),
+    ("cli", "message", "the causes of an error are said in one way"),
     ("cli", "import", "`import` reads files of other systems"),
     ("action", "static_files", "`static` answers with the files of a directory"),
     ("app", "static_files", "the directories of a configuration are made where it is assembled"),
