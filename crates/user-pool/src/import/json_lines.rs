@@ -10,6 +10,9 @@ use crate::directory::status::Status;
 use crate::import::row::{Fault, Item, Row};
 use crate::secret::Secret;
 
+/// Letters of the name of a member that a report repeats.
+const MEMBER_MAX: usize = 64;
+
 /// A line as it is written. Only `username`, or `group`, has to be there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,16 +53,26 @@ impl Text {
     }
 }
 
+/// What the parser says may have a piece of the line, which must not be a hash. So it is said anew, with the name of a member at most.
+fn fault(error: &serde_json::Error) -> Fault {
+    let said = error.to_string();
+    let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match unknown {
+        Some(name) => {
+            Fault::NoSuchMember(name.chars().filter(|letter| !letter.is_control()).take(MEMBER_MAX).collect())
+        }
+        None if error.is_data() => Fault::OtherKind(error.column()),
+        None => Fault::NotJson(error.column()),
+    }
+}
+
 /// Reads a line.
 ///
 /// # Errors
 ///
 /// See [`Fault`].
 pub(crate) fn item(line: &str) -> Result<Item, Fault> {
-    // The message of the parser has a position, and may have a piece of the line. It must not have a hash.
-    let line: Line = serde_json::from_str(line).map_err(|error| {
-        Fault::NotJson(format!("{:?} error at column {}", error.classify(), error.column()).to_lowercase())
-    })?;
+    let line: Line = serde_json::from_str(line).map_err(|error| fault(&error))?;
     if let Some(name) = line.group {
         let precedence = line.precedence.map(i64::from);
         return Ok(Item::Group(Group { name, description: line.description, precedence }));
@@ -83,6 +96,17 @@ pub(crate) fn item(line: &str) -> Result<Item, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_says_what_is_wrong_and_repeats_no_value() {
+        let fault = |line: &str| item(line).err().expect("a fault");
+        assert_eq!(fault(r#"{"username":"a","email":"a@b.example"}"#), Fault::NoSuchMember("email".into()));
+        assert_eq!(fault(r#"{"username":"a","password":"hunter2"}"#), Fault::NoSuchMember("password".into()));
+        assert_eq!(fault(r#"{"username":"a","groups":"hunter2"}"#), Fault::OtherKind(34));
+        assert_eq!(fault(r#"{"username":"a""#), Fault::NotJson(15));
+        let long = format!(r#"{{"{}\u0007":1}}"#, "x".repeat(200));
+        assert_eq!(fault(&long), Fault::NoSuchMember("x".repeat(64)));
+    }
 
     #[test]
     fn a_line_has_a_user_or_a_group() {

@@ -53,8 +53,15 @@ pub enum Fault {
     TooLong(usize),
     #[error("the line is not UTF-8")]
     NotUtf8,
-    #[error("the line is not JSON: {0}")]
-    NotJson(String),
+    #[error("the line is not JSON: there is a mistake at column {0}")]
+    NotJson(usize),
+    /// A member of that name.
+    #[error("there is no member `{0}`; attributes, such as `email`, go into `attributes`")]
+    NoSuchMember(String),
+    #[error(
+        "the member that ends at column {0} is of another kind: `groups` is a list of names, `attributes` an object, and a time a number"
+    )]
+    OtherKind(usize),
     #[error("the line has {found} fields, and the first line has {expected}")]
     Fields { found: usize, expected: usize },
     #[error("a quote is not closed, or is not at the start of a field")]
