@@ -87,6 +87,8 @@ async fn nothing_of_a_user_is_left_in_the_files() {
     let before = files();
     assert!(MARKS.iter().all(|mark| has(&before, mark)), "the test finds what is there");
     assert!(users.erase("mark-name", NOW).await.expect("erased"), "the log is emptied");
+    let counted = database.read(|on| on.query("SELECT of FROM message_limits", &[])).await.expect("read");
+    assert_eq!(counted.len(), 0, "what was sent to the user is not counted any more");
     let after = files();
     for mark in MARKS {
         assert!(!has(&after, mark), "{mark}");

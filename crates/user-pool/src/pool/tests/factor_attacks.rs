@@ -59,6 +59,24 @@ async fn u_06_who_reads_the_mail_alone_sets_up_no_second_factor_of_somebody_else
     assert!(!browser.type_code(&page, &code).await.code().is_empty());
 }
 
+/// Each application knows the `sub`, and it is a name that anybody may type.
+#[tokio::test]
+async fn u_04_a_sub_that_is_typed_as_a_name_keeps_no_user_from_the_second_factor() {
+    let stored = pool(Mode::Required, &[Factor::Email]).await;
+    let subject = stored.users.show("grace").await.expect("found").subject;
+    let mut stranger = stored.fixture.browser();
+    let mut asked = 0;
+    while !ask(&mut stranger, routes::EMAIL_CODE, &subject).await.text().contains("Too many attempts") {
+        asked += 1;
+        assert!(asked < 30, "there is a limit");
+    }
+    stored.messages().await;
+    let (mut browser, page) = stored.half_way().await;
+    page.assert_page(StatusCode::OK, ASKED);
+    let code = stored.sent(Kind::SecondFactor, "grace@example.com").await;
+    assert!(!browser.type_code(&page, &code).await.code().is_empty());
+}
+
 /// Who names a user again and again keeps the user from nothing: a code that was sent stays when no more messages are.
 #[tokio::test]
 async fn requests_of_strangers_do_not_void_the_code_of_the_owner() {
