@@ -14,7 +14,7 @@ use crate::user_pool::rekey::Rekey;
 /// Encrypts what is encrypted in the database with the first key of `store.key_files`, while the process serves.
 ///
 /// Put the new key first in `key_files`, keep the former ones, and reload the process that serves. Half a minute later, run this command. If it is
-/// interrupted, run it again. Run it once more a day later: when it says that 0 values are encrypted anew, the former keys can be removed from
+/// interrupted, run it again. Run it once more a day later: when it says that none was encrypted anew (0), the former keys can be removed from
 /// `key_files`. Backups that were made before still need them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RekeyCommand {
@@ -41,7 +41,7 @@ impl RekeyCommand {
                 let (changed, unchanged, unreadable) = (counts.changed, counts.unchanged, counts.unreadable);
                 pretty(&json!({"changed": changed, "unchanged": unchanged, "unreadable": unreadable}))
             } else {
-                format!("{} values are encrypted anew, {} were before\n", counts.changed, counts.unchanged)
+                format!("encrypted anew: {}, with the first key before: {}\n", counts.changed, counts.unchanged)
             };
             Ok((text, if counts.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
         })

@@ -13,6 +13,7 @@ use crate::config::{Config, load};
 const MINIMAL: &str = include_str!("../../../config/minimal.yaml");
 const BEHIND_A_PROXY: &str = include_str!("../../../config/behind-a-proxy.yaml");
 const USER_POOL: &str = include_str!("../../../config/user-pool.yaml");
+const USER_POOL_WITH_A_STORE: &str = include_str!("../../../config/user-pool-store.yaml");
 const EXAMPLE: &str = include_str!("../../../config/example.yaml");
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc";
 
@@ -25,6 +26,7 @@ fn load_shipped(name: &str, text: &str) -> Config {
         ("secret", "keys/client-secret"),
         ("tls.pem", "keys/provider-ca.pem"),
         ("secret", "keys/otlp"),
+        ("secret", "keys/mail"),
     ] {
         let to = files.join(to);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -62,6 +64,15 @@ fn the_file_for_a_proxy_in_front_loads() {
 fn the_file_with_a_user_pool_loads() {
     let config = load_shipped("user-pool", USER_POOL);
     only_placeholders(&config);
+}
+
+#[test]
+fn the_file_with_users_in_a_database_loads() {
+    let config = load_shipped("user-pool-store", USER_POOL_WITH_A_STORE);
+    only_placeholders(&config);
+    let commented = USER_POOL_WITH_A_STORE.replace("# sign_up:", "sign_up:");
+    assert_ne!(commented, USER_POOL_WITH_A_STORE);
+    only_placeholders(&load_shipped("user-pool-store", &commented));
 }
 
 #[test]
