@@ -67,6 +67,7 @@ impl Apache {
 }
 
 impl Drop for Apache {
+    #[expect(clippy::print_stderr, reason = "what Apache has said tells why a test fails")]
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("{}", fs::read_to_string(self.folder.join("error.log")).unwrap_or_default());

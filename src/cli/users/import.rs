@@ -78,7 +78,7 @@ impl Import {
             loop {
                 let mut batch = Vec::new();
                 while batch.len() < AT_ONCE
-                    && let Some(record) = reader.next().with_context(unread)?
+                    && let Some(record) = reader.record().with_context(unread)?
                 {
                     batch.push(record);
                 }

@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn a_report_says_what_is_wrong_and_repeats_no_value() {
-        let fault = |line: &str| item(line).err().expect("a fault");
+        let fault = |line: &str| match item(line) {
+            Err(fault) => fault,
+            Ok(_) => panic!("{line}"),
+        };
         assert_eq!(fault(r#"{"username":"a","email":"a@b.example"}"#), Fault::NoSuchMember("email".into()));
         assert_eq!(fault(r#"{"username":"a","password":"hunter2"}"#), Fault::NoSuchMember("password".into()));
         assert_eq!(fault(r#"{"username":"a","groups":"hunter2"}"#), Fault::OtherKind(34));

@@ -64,7 +64,7 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Numbered>> {
+    pub fn record(&mut self) -> io::Result<Option<Numbered>> {
         loop {
             let Some(line) = self.lines.next()? else { return Ok(None) };
             let number = self.lines.number();

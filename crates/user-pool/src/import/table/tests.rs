@@ -62,7 +62,7 @@ fn a_bad_line_takes_no_other_with_it() {
     let text = "username,name\nada,\"two\nlines\"\n\nbob\neve,Eve\ndan,\"open";
     let mut reader = Reader::new(Format::Table(Dialect::Rfc4180), text.as_bytes()).expect("a header");
     let mut seen = Vec::new();
-    while let Some((line, item)) = reader.next().expect("read") {
+    while let Some((line, item)) = reader.record().expect("read") {
         let name = item.map(|item| match item {
             Item::User(row) => row.username,
             Item::Group(group) => group.name,
