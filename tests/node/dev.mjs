@@ -19,7 +19,13 @@ export async function dev(context, settings, tools) {
 
   const mails = await context.newPage();
   await mails.goto(settings.messages);
-  const text = await mails.innerText("main");
+  // A message rests for up to a second before it is sent.
+  const until = Date.now() + 20_000;
+  let text = await mails.innerText("main");
+  while (!text.includes("ada@example.com") && Date.now() < until) {
+    await mails.reload();
+    text = await mails.innerText("main");
+  }
   await pictures(mails, "dev-messages");
   const [code] = text.match(/\b\d{6}\b/) ?? [];
   expect(text.includes("ada@example.com") && code, `no code on the page of messages: ${text}`);
