@@ -159,7 +159,7 @@ fn a_database_gets_a_new_key_while_it_is_served() {
     std::fs::write(folder.join("vestibule.yaml"), &both).expect("written");
     let text = users(&folder, &["rekey"]);
     assert_eq!(text.code, Some(0), "{}", text.errors);
-    assert!(text.output.ends_with("0 were before\n"), "{}", text.output);
+    assert!(text.output.ends_with("with the first key before: 0\n"), "{}", text.output);
     let again = json_of(&users(&folder, &["rekey", "--json"]));
     assert_eq!((&again["changed"], &again["unreadable"]), (&json!(0), &json!(0)));
     proxy.shutdown();
