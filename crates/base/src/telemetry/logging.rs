@@ -154,4 +154,27 @@ mod tests {
         running.filter.reload(debug.filter()).expect("it runs");
         check(&log, LevelFilter::DEBUG);
     }
+
+    /// The directive names the start of a target, which all crates of the workspace have.
+    #[test]
+    fn lines_of_all_our_crates_are_written() {
+        macro_rules! callsite {
+            ($target:literal) => {
+                tracing::callsite!(
+                    name: "line", kind: tracing::metadata::Kind::EVENT, target: $target, level: Level::INFO, fields: message
+                )
+            };
+        }
+        let ours = [
+            callsite!("vestibule::app"),
+            callsite!("vestibule::audit"),
+            callsite!("vestibule_base::page"),
+            callsite!("vestibule_user_pool::pool"),
+        ];
+        let (log, _) = build(&Settings::default(), Queue::nowhere());
+        for callsite in ours {
+            assert!(log.register_callsite(callsite.metadata()).is_always(), "{:?}", callsite.metadata());
+        }
+        assert!(log.register_callsite(callsite!("hyper").metadata()).is_never(), "others at warn");
+    }
 }

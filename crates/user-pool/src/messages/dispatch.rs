@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_IDLY: Duration = Duration::from_secs(5);
 /// How long a new message waits, at least and at most. Otherwise the request that comes next would wait for the database while the outbox is read, and
 /// tell by its time that a message is sent (attacks U-01). A random time in between is hard to look for.
-const REST: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1000)];
+pub(crate) const REST: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1000)];
 
 /// How messages of a pool are sent, as one configuration says.
 #[derive(Debug)]
@@ -38,11 +38,11 @@ pub struct Dispatch {
     pub(crate) metrics: Metrics,
 }
 
-/// Sends messages until the process ends, always as the newest configuration says. `added` wakes it. While there is no configuration with the pool, it
+/// Sends messages until the process ends, always as the newest configuration says. `added` wakes it, `rest` later: [`REST`]. While there is no configuration with the pool, it
 /// waits. If the future is dropped, what was being sent is tried again later.
 pub(crate) async fn run(
     mut newest: watch::Receiver<Option<Arc<Dispatch>>>,
-    added: Arc<Notify>,
+    (added, rest): (Arc<Notify>, [Duration; 2]),
     draining: &mut Draining,
 ) {
     let mut under_way = FuturesUnordered::new();
@@ -65,7 +65,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = draining.stopping() => {}
             Some(()) = under_way.next(), if !under_way.is_empty() => {}
-            () = rested(&added) => {}
+            () = rested(&added, rest) => {}
             changed = newest.changed() => if changed.is_err() { break },
             () = tokio::time::sleep(wait) => {}
         }
@@ -77,10 +77,9 @@ pub(crate) async fn run(
     }
 }
 
-/// Waits for a message, and a while longer.
-async fn rested(added: &Notify) {
+/// Waits for a message, and a while longer: a random time of this range.
+async fn rested(added: &Notify, [least, most]: [Duration; 2]) {
     added.notified().await;
-    let [least, most] = REST;
     let part = u32::from(u16::from_ne_bytes(octets::random()));
     tokio::time::sleep(least + (most - least) * part / u32::from(u16::MAX)).await;
 }
