@@ -83,7 +83,9 @@ pub async fn run(
 ) {
     let sweeps = sweep_again_and_again(newest.clone());
     let mut stops = draining.clone();
-    let both = async { tokio::join!(dispatch::run(newest, (added, dispatch::REST), &mut draining), keeper::run(log, &mut stops)) };
+    let both = async {
+        tokio::join!(dispatch::run(newest, (added, dispatch::REST), &mut draining), keeper::run(log, &mut stops))
+    };
     // The sweeps are dropped as soon as the process stops: a transaction that has begun is done as a whole.
     tokio::select! {
         ((), ()) = both => {}

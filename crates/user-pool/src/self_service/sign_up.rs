@@ -42,7 +42,7 @@ pub(crate) struct Form {
 /// Somebody has signed up, or seems to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SignedUp {
-    /// `sub`. If the address is another user's, it is nobody's.
+    /// `sub`.
     pub(crate) subject: String,
     /// What has to be confirmed. `None`: an administrator confirms the user.
     pub(crate) address: Option<Address>,
@@ -117,7 +117,8 @@ impl SelfService {
         asked
     }
 
-    /// Adds a user who is not confirmed, and sends a code. If the address is another user's, that user is told, and the answer is the same.
+    /// Adds a user who is not confirmed, and sends a code. If the address is another user's, that user is told instead. Nobody can confirm the new one
+    /// then, which is all that differs: neither an answer nor what is written tells who has the address (attacks U-01).
     ///
     /// # Errors
     ///
@@ -192,17 +193,6 @@ impl SelfService {
     ) -> Result<Result<SignedUp, Refused>, DatabaseError> {
         let (records, record) = (&self.stored.records, &sound.record);
         let address = sound.confirm.as_ref().map(|(address, _)| *address);
-        let has_begun = (EventKind::SignUp, Response::InProgress);
-        if let Some(owner) = self.owner(on, &record.attributes)? {
-            self.events.record(None, has_begun, &sound.visit);
-            self.tell(on, &owner, sound, now)?;
-            // The page asks for a code. There is one, so that wrong tries count, but nobody has it.
-            if let Some(address) = address {
-                let of = CodeOf { subject: &record.subject, purpose: Purpose::SignUp, target: address.attribute() };
-                self.codes.issue(on, &of, &sound.code, None)?;
-            }
-            return Ok(Ok(SignedUp { subject: record.subject.clone(), address }));
-        }
         // Nothing is verified yet, so the alias is `preferred_username`.
         let (none, attributes) = (Attributes::default(), &record.attributes);
         if self.rules.refused_alias(on, records, (&none, attributes), &record.subject)?.is_some() {
@@ -212,16 +202,21 @@ impl SelfService {
         if is_taken || !records.add(on, record, &sound.name)? {
             return Ok(Err(Refused::Taken));
         }
-        self.events.record(Some(&record.subject), has_begun, &sound.visit);
+        self.events.record(Some(&record.subject), (EventKind::SignUp, Response::InProgress), &sound.visit);
         sound.password.set(on, records, &record.subject, now)?;
-        if let Some((address, to)) = &sound.confirm {
-            self.send_sign_up_code(on, record, (*address, to.clone()), &sound.code, Some(&sound.language), now)?;
+        match &sound.confirm {
+            Some(to) => self.ask_to_confirm(on, record, to.clone(), &sound.code, Some(&sound.language), now)?,
+            None => match self.owner(on, attributes)? {
+                Some(owner) => self.tell(on, &owner, attributes, Some(&sound.language), now)?,
+                None => self.send_nothing(on, (Kind::AddressTaken, Medium::Email), &sound.code, now)?,
+            },
         }
         Ok(Ok(SignedUp { subject: record.subject.clone(), address }))
     }
 
-    /// Sends the code that confirms a user who has signed up.
-    pub(super) fn send_sign_up_code(
+    /// Sends the code that confirms a user who has signed up. If the address is another user's, that user is told, and nobody has the code. There is one
+    /// nevertheless, so that wrong tries count.
+    pub(super) fn ask_to_confirm(
         &self,
         on: &mut Transaction<'_>,
         user: &Record,
@@ -231,6 +226,11 @@ impl SelfService {
         now: Timestamp,
     ) -> Result<(), DatabaseError> {
         let of = CodeOf { subject: &user.subject, purpose: Purpose::SignUp, target: address.attribute() };
+        let owner = self.owner(on, &user.attributes)?;
+        if let Some(owner) = owner.filter(|_| address == Address::Email) {
+            self.codes.issue(on, &of, code, None)?;
+            return self.tell(on, &owner, &user.attributes, language, now);
+        }
         let link = (to.medium == Medium::Email).then(|| self.confirmation_link(user, code));
         let mut message = self.message(Kind::Verification, to, user, code, language);
         message.link = link;
@@ -241,27 +241,29 @@ impl SelfService {
     fn owner(&self, on: &mut Transaction<'_>, attributes: &Attributes) -> Result<Option<Owner>, DatabaseError> {
         let Some(email) = attributes.get("email").filter(|email| is_email(email)) else { return Ok(None) };
         let Some(name) = UserName::parse(email) else { return Ok(None) };
+        let owner = self.stored.records.signing_in(on, &self.rules.sign_in_name(&name).by_address())?;
+        let owner = self.stored.records.as_long(on, owner)?;
         if self.rules.usernames == Usernames::Email && self.rules.declared_subject(name.as_str()).is_some() {
             return Ok(Some(Owner { subject: String::new(), name: email.to_owned() }));
         }
-        let owner = self.stored.records.signing_in(on, &self.rules.sign_in_name(&name).by_address())?;
         Ok(owner.map(|user| Owner { name: user.shown_name().to_owned(), subject: user.subject }))
     }
 
-    /// Tells the owner of the address. Where a code would have gone by another way, nobody is told.
+    /// Tells the owner of the address among `attributes`.
     fn tell(
         &self,
         on: &mut Transaction<'_>,
         owner: &Owner,
-        sound: &Sound,
+        attributes: &Attributes,
+        language: Option<&str>,
         now: Timestamp,
     ) -> Result<(), DatabaseError> {
-        let Some(email) = sound.record.attributes.get("email") else { return Ok(()) };
+        let Some(email) = attributes.get("email") else { return Ok(()) };
         let to = Recipient { medium: Medium::Email, address: email.to_owned() };
         let mut message = Message::new(Kind::AddressTaken, to, &owner.name, Content::Notice);
         message.subject = Some(owner.subject.clone()).filter(|subject| !subject.is_empty());
         message.link = Some(Secret::new(format!("{}{}", self.origin, routes::FORGOT_PASSWORD)));
-        message.language = Some(sound.language.clone());
+        message.language = language.map(str::to_owned);
         self.send(on, &message, now)
     }
 }

@@ -130,7 +130,7 @@ impl SelfService {
             let who = to.as_ref().map(|(_, user)| &*user.subject);
             service.events.record(who, (EventKind::ResendCode, Response::InProgress), &visit);
             match to {
-                Some((to, user)) => service.send_sign_up_code(on, &user, (address, to), &code, Some(&language), now),
+                Some((to, user)) => service.ask_to_confirm(on, &user, (address, to), &code, Some(&language), now),
                 None => {
                     let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
                     service.codes.issue(on, &of, &code, None)?;

@@ -73,7 +73,55 @@ async fn a_taken_address_answers_as_a_new_one_and_its_owner_is_told() {
     }
     assert!(free.text().contains("Too many wrong codes."), "{}", free.text());
     let after = open.users.search(Default::default(), None, 9).await.expect("listed").users.len();
-    assert_eq!(after, before + 1);
+    assert_eq!(after, before + 2, "as much is written, and nobody has a code for the one");
+}
+
+/// Where users choose a name, the address must not be told by what the name does.
+#[tokio::test]
+async fn u_01_a_name_with_a_taken_address_is_as_good_as_one_with_a_new_address() {
+    let aliases = vec![directory::settings::Alias::Email];
+    let rules = directory::settings::Settings { aliases, ..Default::default() };
+    let sign_up_settings = SignUp { allowed_domains: vec![], verify: vec![Address::Email] };
+    let open = Open::with(rules, SelfService { sign_up: Some(sign_up_settings), recovery: vec![] }).await;
+    open.add("ada", "ada@example.com").await;
+    let written = async || {
+        let total = open.database.write(|on| on.query_one("SELECT total_changes()", &[]));
+        total.await.expect("counted").expect("a row").integer(0).expect("a number")
+    };
+    let (mut said, mut wrote) = (Vec::new(), Vec::new());
+    for (name, address) in [("mallory", "ada@example.com"), ("zebedee", "zoe@example.com")] {
+        let fields = |name| [("username", name), ("email", address), ("password", PASSWORD)];
+        let hidden_names = [name, address];
+        let (mut seen, mut rows) = (Vec::new(), Vec::new());
+        // A name that is taken, a free one, and the same one again. As many rows are written, so that the time tells nothing either.
+        for name in ["ada", name, name] {
+            let before = written().await;
+            let page = sign_up(&mut open.fixture.browser(), &fields(name)).await;
+            seen.push(shown(&page, &hidden_names));
+            rows.push(written().await - before);
+        }
+        // The password that was chosen, and another code.
+        let mut browser = open.fixture.browser();
+        let hidden = browser.authorize(&[]).await.hidden();
+        let fields = [("request", &*hidden), ("username", name), ("password", PASSWORD)];
+        let page = browser.send_form(routes::SIGN_IN, &fields).await;
+        seen.push(shown(&page, &hidden_names));
+        let hidden = page.hidden();
+        let page = browser.send_form(routes::RESEND, &[("request", &hidden)]).await;
+        seen.push(shown(&page, &hidden_names));
+        seen.push(shown(&verify(&mut browser, &page, "000000").await, &hidden_names));
+        said.push(seen);
+        wrote.push(rows);
+    }
+    assert!(wrote[0][1] > 0);
+    assert_eq!(wrote[0], wrote[1]);
+    assert!(said[0][3].1.contains("Confirm your account") && said[0][2].1.contains("taken"), "{:?}", said[0]);
+    assert_eq!(said[0], said[1]);
+    let messages = open.messages().await;
+    let codes = messages.iter().filter(|message| message.body.secret.is_some());
+    assert!(codes.clone().count() > 0 && codes.clone().all(|message| message.body.to == "zoe@example.com"));
+    let told = messages.iter().filter(|message| message.kind == Kind::AddressTaken);
+    assert!(told.clone().count() > 0 && told.clone().all(|message| message.body.to == "ada@example.com"));
 }
 
 #[tokio::test]
