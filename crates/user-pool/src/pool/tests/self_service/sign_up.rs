@@ -287,3 +287,46 @@ async fn forms_of_other_browsers_and_old_ones_are_refused() {
     assert_eq!(old.status(), StatusCode::FORBIDDEN);
     assert!(open.messages().await.is_empty());
 }
+
+/// Where administrators confirm users, nobody waits for a code.
+#[tokio::test]
+async fn u_01_without_a_code_a_taken_address_costs_as_much_as_a_new_one() {
+    let sign_up_settings = SignUp { allowed_domains: vec![], verify: vec![] };
+    let open = Open::with(by_address(), SelfService { sign_up: Some(sign_up_settings), recovery: vec![] }).await;
+    open.add("ada@example.com", "ada@example.com").await;
+    let written = async || {
+        let total = open.database.write(|on| on.query_one("SELECT total_changes()", &[]));
+        total.await.expect("counted").expect("a row").integer(0).expect("a number")
+    };
+    let mut rows = Vec::new();
+    for address in ["ada@example.com", "zoe@example.com"] {
+        let before = written().await;
+        sign_up(&mut open.fixture.browser(), &[("email", address), ("password", PASSWORD)]).await;
+        rows.push(written().await - before);
+    }
+    assert!(rows[0] > 0);
+    assert_eq!(rows[0], rows[1]);
+    let [told] = &open.messages().await[..] else { panic!("one message") };
+    assert_eq!((told.kind, &*told.body.to), (Kind::AddressTaken, "ada@example.com"));
+}
+
+/// The pages ask for what users are named by, and say what a password needs before one is refused.
+#[tokio::test]
+async fn pages_say_what_a_user_is_named_by_and_how_long_a_password_is() {
+    let open = Open::new(by_address()).await;
+    open.add("ada@example.com", "ada@example.com").await;
+    let mut browser = open.fixture.browser();
+    let label = r#"<label for="username">"#;
+    let page = browser.authorize(&[]).await;
+    assert!(page.text().contains(&format!("{label}E-mail address</label>")), "{}", page.text());
+    let page = browser.get(&Browser::link(&page, routes::SIGN_UP)).await;
+    assert!(page.text().contains("Use at least 12 characters."), "{}", page.text());
+    browser.sign_in("ada@example.com", "first compiler").await.code();
+    let overview = browser.get("/account").await;
+    let shown = overview.text().split("<main").nth(1).expect("a page");
+    assert_eq!(shown.matches("ada@example.com").count(), 1, "{shown}");
+
+    let open = Open::new(directory::settings::Settings::default()).await;
+    let page = open.fixture.browser().authorize(&[]).await;
+    assert!(page.text().contains(&format!("{label}User name</label>")), "{}", page.text());
+}
