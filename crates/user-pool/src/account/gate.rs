@@ -21,7 +21,7 @@ pub(crate) struct Visitor {
     user: Arc<User>,
 }
 
-/// The same, who has signed in within the last five minutes, and not by the trust of a browser.
+/// The same, who was asked within the last five minutes: by the pool or another provider, and not by the trust of a browser.
 #[derive(Clone, Debug)]
 pub(crate) struct Fresh(Visitor);
 
@@ -44,10 +44,12 @@ impl Visitor {
         })
     }
 
-    /// Whether the user may change something now. A trusted browser has proved nothing about who sits before it.
+    /// Whether the user may change something now. A trusted browser has proved nothing about who sits before it, and neither has another provider that
+    /// did not ask.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
         let since = now.since(Timestamp::from_seconds(self.session.auth_time));
-        since <= FRESH_FOR && !self.session.proofs.have_trusted_browser()
+        let proofs = &self.session.proofs;
+        since <= FRESH_FOR && !proofs.have_trusted_browser() && proofs.are_of_their_time()
     }
 
     /// The same user, if the user may change something now.

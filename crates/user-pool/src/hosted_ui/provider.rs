@@ -53,6 +53,8 @@ impl HostedUi {
             state: state.clone(),
             extra_params: parameters(request.as_ref(), login_hint, is_for_account),
         };
+        let prompt = login.extra_params.get("prompt");
+        let must_ask = prompt.is_some_and(|prompt| prompt.split(' ').any(|prompt| prompt == "login"));
         let begun = match provider.client.begin(login).await {
             Ok(begun) => begun,
             Err(error) => {
@@ -62,7 +64,7 @@ impl HostedUi {
             }
         };
         let now = self.clock.now();
-        let pending = Pending::new(&provider.settings.name, begun.pending, request, now);
+        let pending = Pending::new(&provider.settings.name, begun.pending, request, (must_ask, now));
         let cookies = pending::set(&self.cookies.provider, &self.seal, (&state, &pending), headers, now);
         let mut cookies = cookies.ok_or(Refusal::TooLong).inspect_err(|refusal| provider.outcomes.refused(*refusal))?;
         if self.browser(headers).is_none() {

@@ -311,7 +311,8 @@ impl Provider {
     fn suffices(session: &Session, interaction: &Interaction, now: Timestamp) -> bool {
         let age = now.since(Timestamp::from_seconds(session.auth_time)).as_secs();
         // `max_age=0` is `prompt=login` (OIDC Core §3.1.2.1, errata 2).
-        let is_young = interaction.max_age_seconds.is_none_or(|max_age| max_age > 0 && age <= max_age);
+        let is_younger = |max_age| max_age > 0 && age <= max_age && session.proofs.are_of_their_time();
+        let is_young = interaction.max_age_seconds.is_none_or(is_younger);
         let is_wanted = interaction.subject.as_ref().is_none_or(|subject| *subject == session.subject);
         !interaction.always_ask && is_young && is_wanted
     }

@@ -31,13 +31,15 @@ pub(crate) enum Proof {
     Provider {
         /// The operator trusts the provider to ask for two factors. The pool cannot know whether it has.
         is_trusted: bool,
+        /// The provider has asked the user in this sign-in, and did not rely on a session of its own (docs/decisions/0102).
+        has_asked: bool,
     },
     /// Uses a browser that was trusted after a sign-in with a second factor. It takes the place of one, and proves nothing by itself.
     RememberedBrowser,
 }
 
 /// Each proof and its name. Sessions and tokens that are kept have these names: they never change.
-const NAMES: [(Proof, &str); 12] = [
+const NAMES: [(Proof, &str); 14] = [
     (Proof::Password, "pwd"),
     (Proof::Totp, "totp"),
     (Proof::Passkey { is_verified: false, is_synced: false }, "hwk"),
@@ -47,8 +49,10 @@ const NAMES: [(Proof, &str); 12] = [
     (Proof::EmailCode, "email"),
     (Proof::SmsCode, "sms"),
     (Proof::RecoveryCode, "recovery"),
-    (Proof::Provider { is_trusted: false }, "fed"),
-    (Proof::Provider { is_trusted: true }, "fed+mfa"),
+    (Proof::Provider { is_trusted: false, has_asked: false }, "fed"),
+    (Proof::Provider { is_trusted: true, has_asked: false }, "fed+mfa"),
+    (Proof::Provider { is_trusted: false, has_asked: true }, "fed+asked"),
+    (Proof::Provider { is_trusted: true, has_asked: true }, "fed+mfa+asked"),
     (Proof::RememberedBrowser, "browser"),
 ];
 
@@ -160,8 +164,8 @@ impl Proofs {
     /// Whether there are two factors: a passkey whose authenticator has verified the user is two, and a trusted browser takes the place of one. Codes to two
     /// addresses are two as well, though no more than level 1. So is a sign-in at a provider that is trusted with it.
     pub(crate) fn are_enough(&self) -> bool {
-        let is_trusted =
-            self.have_trusted_browser() && self.0.len() > 1 || self.0.contains(&Proof::Provider { is_trusted: true });
+        let is_trusted_provider = |proof: &Proof| matches!(proof, Proof::Provider { is_trusted: true, .. });
+        let is_trusted = self.have_trusted_browser() && self.0.len() > 1 || self.0.iter().any(is_trusted_provider);
         let are_two_codes = self.0.contains(&Proof::EmailCode) && self.0.contains(&Proof::SmsCode);
         is_trusted || are_two_codes || self.level() > Level::One
     }
@@ -169,6 +173,12 @@ impl Proofs {
     /// Whether a trusted browser has taken the place of a second factor.
     pub(crate) fn have_trusted_browser(&self) -> bool {
         self.0.contains(&Proof::RememberedBrowser)
+    }
+
+    /// Whether somebody was asked when the session began. Another provider may have relied on a session that began long before, and then `auth_time` says
+    /// only when the browser came back.
+    pub(crate) fn are_of_their_time(&self) -> bool {
+        !self.0.iter().any(|proof| matches!(proof, Proof::Provider { has_asked: false, .. }))
     }
 
     /// The level of these proofs together. A remembered browser adds nothing: whoever asks for a level wants the factor itself.
@@ -271,6 +281,8 @@ mod tests {
         check("pwd browser", "1", &["pwd"]);
         check("fed", "1", &["fed"]);
         check("fed+mfa", "1", &["fed"]);
+        check("fed+asked", "1", &["fed"]);
+        check("fed+mfa+asked", "1", &["fed"]);
         check("fed totp", "3", &["fed", "otp", "mfa"]);
         check("fed email", "2", &["fed", "otp", "mfa"]);
         check("email sms", "1", &["otp", "sms"]);
@@ -282,6 +294,14 @@ mod tests {
         check("pwd hwk", "3", &["pwd", "hwk", "mfa"]);
         check("swk+user", "4", &["swk", "user", "mfa"]);
         check("pwd hwk+user", "4", &["pwd", "hwk", "user", "mfa"]);
+    }
+
+    #[test]
+    fn only_a_provider_that_has_not_asked_leaves_open_when_the_user_signed_in() {
+        for (proof, name) in NAMES {
+            let proofs = Proofs(vec![proof, Proof::Totp]);
+            assert_eq!(proofs.are_of_their_time(), !["fed", "fed+mfa"].contains(&name), "{name}");
+        }
     }
 
     #[test]

@@ -227,7 +227,16 @@ mod tests {
     #[test]
     fn a_second_factor_ends_the_questions() {
         for mode in [Mode::Optional, Mode::Required] {
-            for proofs in ["pwd totp", "pwd recovery", "pwd browser", "hwk+user", "swk+user", "fed totp", "fed+mfa"] {
+            for proofs in [
+                "pwd totp",
+                "pwd recovery",
+                "pwd browser",
+                "hwk+user",
+                "swk+user",
+                "fed totp",
+                "fed+mfa",
+                "fed+mfa+asked",
+            ] {
                 check(proofs, mode, &[Factor::Totp], Step::Done);
                 check(proofs, mode, &[], Step::Done);
             }

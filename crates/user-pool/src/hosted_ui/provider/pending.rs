@@ -7,9 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::crypto::octets;
+use crate::jose::verify::LEEWAY;
 use crate::message::cookie;
 use crate::oauth::request::AuthorizationRequest;
 use crate::oidc;
@@ -33,6 +35,9 @@ pub(super) struct Pending {
     /// `None`: the user returns to the start page.
     pub(super) request: Option<AuthorizationRequest>,
     began_at: u64,
+    /// The provider was told to ask the user, also where it has a session: `prompt=login`.
+    #[serde(default)]
+    must_ask: bool,
 }
 
 impl Pending {
@@ -40,9 +45,16 @@ impl Pending {
         provider: &str,
         protocol: oidc::Pending,
         request: Option<AuthorizationRequest>,
-        now: Timestamp,
+        (must_ask, now): (bool, Timestamp),
     ) -> Self {
-        Self { provider: provider.to_owned(), protocol, request, began_at: now.seconds() }
+        Self { provider: provider.to_owned(), protocol, request, began_at: now.seconds(), must_ask }
+    }
+
+    /// Whether the provider has asked the user since this sign-in began, by `auth_time` of its ID token. One that does not say `auth_time` is believed to
+    /// have done what it was told.
+    pub(super) fn has_asked(&self, auth_time: Option<&Value>) -> bool {
+        let earliest = Duration::from_secs(self.began_at).saturating_sub(LEEWAY).as_secs_f64();
+        auth_time.map_or(self.must_ask, |at| at.as_f64().is_some_and(|at| at >= earliest))
     }
 
     /// When its answer is too late.
@@ -90,4 +102,31 @@ pub(super) fn delete(base: &str, state: &str) -> HeaderValue {
 fn all<'h>(base: &str, seal: &Seal, headers: &'h HeaderMap) -> impl Iterator<Item = (&'h str, Pending)> {
     let ours = cookie::pairs(headers).filter(move |(name, _)| name.starts_with(base));
     ours.filter_map(|(name, value)| Some((name, seal.open(Purpose::ProviderSignIn, value)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(must_ask: bool, auth_time: Option<Value>, has_asked: bool) {
+        let protocol: oidc::Pending = serde_json::from_value(json!({ "state": "s" })).expect("a sign-in");
+        let pending = Pending::new("corp", protocol, None, (must_ask, Timestamp::from_seconds(1_000)));
+        assert_eq!(pending.has_asked(auth_time.as_ref()), has_asked, "{must_ask} {auth_time:?}");
+    }
+
+    #[test]
+    fn the_provider_says_whether_it_has_asked() {
+        for must_ask in [false, true] {
+            check(must_ask, Some(json!(1_000)), true);
+            check(must_ask, Some(json!(1_030.5)), true);
+            // Another clock.
+            check(must_ask, Some(json!(940)), true);
+            check(must_ask, Some(json!(939)), false);
+            check(must_ask, Some(json!("1000")), false);
+            check(must_ask, None, must_ask);
+        }
+    }
 }

@@ -94,9 +94,9 @@ impl HostedUi {
         }
         let done = pending::delete(&self.cookies.provider, &brought.state);
         let mut response = match self.returned(&provider, &pending, brought, client).await {
-            Ok(user) => {
+            Ok((user, has_asked)) => {
                 provider.outcomes.signed_in();
-                let proof = Proof::Provider { is_trusted: provider.settings.asks_for_second_factor };
+                let proof = Proof::Provider { is_trusted: provider.settings.asks_for_second_factor, has_asked };
                 let under_way = UnderWay::of(&user, Proofs::first(proof));
                 self.go_on(headers, under_way, pending.request.clone(), client).await?
             }
@@ -130,14 +130,14 @@ impl HostedUi {
         page
     }
 
-    /// The user, if the provider says who it is.
+    /// The user, if the provider says who it is, and whether the provider has asked.
     async fn returned(
         &self,
         provider: &Provider,
         pending: &Pending,
         brought: Brought,
         client: IpAddr,
-    ) -> Result<User, Failed> {
+    ) -> Result<(User, bool), Failed> {
         if pending.expires_at() <= self.clock.now() {
             return Err(Refusal::Expired.into());
         }
@@ -151,9 +151,10 @@ impl HostedUi {
         let address = self.provider_answer_address(provider);
         let login = provider.client.finish(callback, pending.protocol.clone(), address).await;
         let login = login.map_err(|error| provider.outcomes.failed(&error))?;
+        let has_asked = pending.has_asked(login.identity.claims().get("auth_time"));
         let user = self.arrived(provider, pending, login).await?;
         self.provider_attempts.lock().unwrap_or_else(PoisonError::into_inner).give_back(place);
-        Ok(user)
+        Ok((user, has_asked))
     }
 
     /// Writes to the sign-in log what has failed after the provider was asked. Anybody can have the other failures, and nobody is known by them.

@@ -119,10 +119,14 @@ impl Federated {
         (Self { fixture, corp, users, database, _directory: directory }, is_down)
     }
 
-    /// Signs in at the company. Returns the address to which it sends the browser back.
+    /// Signs in at the company, where nobody is signed in. Returns the address to which it sends the browser back.
     async fn at_corp(&self, location: &str, username: &str, password: &str) -> String {
+        self.typed_at_corp(&mut self.corp.browser(), location, username, password).await
+    }
+
+    /// Signs in at the company, which has to ask.
+    async fn typed_at_corp(&self, browser: &mut Browser<'_>, location: &str, username: &str, password: &str) -> String {
         let path = location.strip_prefix(CORP).unwrap_or_else(|| panic!("{location}"));
-        let mut browser = self.corp.browser();
         let page = browser.get(path).await;
         assert_eq!(page.status(), StatusCode::OK, "{}", page.text());
         let back = browser.submit(&page, username, password).await.location().to_string();

@@ -164,6 +164,37 @@ async fn the_account_of_a_user_of_a_provider_has_no_password() {
     assert_eq!(parameter(&sent, "prompt"), None, "{sent}");
 }
 
+/// Who sits before a browser in which the provider has a session has proved nothing, also if an application has led there a moment ago.
+#[tokio::test]
+async fn a_provider_that_did_not_ask_makes_nobody_just_signed_in() {
+    let federated = Federated::asking(Mode::Optional, false);
+    let mut at_corp = federated.corp.browser();
+    let mut browser = federated.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let sent = browser.choose(&page, "corp").await;
+    federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
+    federated.fixture.clock.advance(Duration::from_mins(10));
+
+    let mut browser = federated.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let sent = browser.choose(&page, "corp").await;
+    let back = at_corp.get(sent.strip_prefix(CORP).expect("an address of the company")).await.location().to_string();
+    browser.get(back.strip_prefix(ISSUER).expect("an address of the pool")).await.code();
+    assert_eq!(browser.get("/account").await.status(), StatusCode::OK, "may see");
+    let asked = browser.get("/account/export").await;
+    assert!(asked.text().contains("to see and change your account"), "and not change: {}", asked.text());
+    // Nor has the user signed in within the last five minutes, as an application asks.
+    browser.authorize(&[("max_age", "300")]).await.assert_page(StatusCode::OK, "Sign in");
+    browser.authorize(&[]).await.code();
+
+    let sent = browser.choose(&asked, "corp").await;
+    let back = federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
+    assert_eq!(browser.get(&back).await.header("location"), "/account/export");
+    let page = browser.get("/account/export").await;
+    assert!(page.text().contains(r#"action="/account/export""#), "{}", page.text());
+    browser.authorize(&[("max_age", "300")]).await.code();
+}
+
 fn parameter(address: &str, name: &str) -> Option<String> {
     let address = url(address);
     address.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
