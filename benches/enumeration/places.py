@@ -40,17 +40,31 @@ def sign_in_json(stage, kind, number):
     return browser, browser.json("/sign-in/json", LOGIN_PAGE, {"handle": handle, "username": name, "password": PASSWORD}), name
 
 
-def signing_up(host, stage, kind, number):
+def signing_up(host, stage, kind, number, username=None):
     """A browser, and its sign-up. Nobody has the address only once."""
     browser = stage.browser(host)
     name = new_name() if kind == NOBODY else stage.name(host, kind, number)
-    typed = {} if host == BY_ADDRESS else {"username": f"u-{secrets.token_hex(6)}"}
+    typed = {} if host == BY_ADDRESS else {"username": username or f"u-{secrets.token_hex(6)}"}
     page = browser.get("/signup")
     return browser, browser.form("/signup", page, email=name, password=PASSWORD, **typed), name
 
 
 def sign_up(host):
     return lambda stage, kind, number: signing_up(host, stage, kind, number)
+
+
+def sign_up_with_a_taken_name(stage, kind, number):
+    taken = stage.name(BY_NAME, "disabled", number).partition("@")[0]
+    return signing_up(BY_NAME, stage, kind, number, f"u-{taken}")
+
+
+def sign_in_after_sign_up(stage, kind, number):
+    """With the name and the password that were just chosen."""
+    username = f"u-{secrets.token_hex(6)}"
+    browser, request, name = signing_up(BY_NAME, stage, kind, number, username)
+    browser.keep(stage.client.send(request))
+    page = browser.get("/sign-in")
+    return browser, browser.form("/sign-in", page, username=username, password=PASSWORD), name
 
 
 def after_sign_up(path, **typed):
@@ -100,6 +114,8 @@ PLACES = {
     "sign-in-json": Place(sign_in_json, ALL, False),
     "sign-up": Place(sign_up(BY_ADDRESS), OWNER, True),
     "sign-up-alias": Place(sign_up(BY_NAME), OWNER, True),
+    "sign-up-taken-name": Place(sign_up_with_a_taken_name, OWNER, False),
+    "sign-up-sign-in": Place(sign_in_after_sign_up, OWNER, False),
     "resend": Place(after_sign_up("/resendcode"), OWNER, True),
     "reset": Place(asking("/forgotPassword"), ALL, True),
     "reset-alias": Place(asking("/forgotPassword", BY_NAME), OWNER, True),
