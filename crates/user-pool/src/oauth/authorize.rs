@@ -7,13 +7,13 @@ use crate::clock::Timestamp;
 use crate::database;
 use crate::directory::client::Client;
 use crate::federation;
-use crate::message::form::{self, Form};
+use crate::message::form::Form;
 use crate::oauth::claims_request;
 use crate::oauth::error::{Error, PageError};
-use crate::oauth::grant::record::{Grant, Pending};
+use crate::oauth::interaction::Interaction;
 use crate::oauth::provider::Provider;
 use crate::oauth::pushed::Pushed;
-use crate::oauth::request::{self, Asked, AuthorizationRequest, OURSELVES, ResponseMode, WantedLevel, one};
+use crate::oauth::request::{self, Asked, AuthorizationRequest, OURSELVES, WantedLevel, one};
 use crate::settings::Pkce;
 use crate::signin::proof::Level;
 use crate::signin::sso::Session;
@@ -48,15 +48,6 @@ enum Decided<'s> {
     /// The user is signed in, and is not asked.
     Silently(Box<AuthorizationRequest>, &'s Session),
     Asks(Decision),
-}
-
-/// The parameters that control whether the user is asked to sign in.
-struct Interaction {
-    never_ask: bool,
-    always_ask: bool,
-    max_age_seconds: Option<u64>,
-    subject: Option<String>,
-    prompt: Option<String>,
 }
 
 impl Provider {
@@ -127,7 +118,7 @@ impl Provider {
         if !client.options().grant_types.has_code() {
             return Err(Error::new("unauthorized_client", "the client may not sign users in"));
         }
-        let mut interaction = self.interaction(form)?;
+        let mut interaction = Interaction::read(form, &self.issuer, self.clock.now())?;
         let claims = one(form, "claims")?.filter(|_| self.is_stored());
         let asked = claims_request::read(claims, client)?;
         interaction.subject = match (interaction.subject.take(), asked.subject) {
@@ -204,7 +195,7 @@ impl Provider {
         login_hint: Option<&str>,
     ) -> Result<Decided<'s>, Error> {
         let now = self.clock.now();
-        let session = session.filter(|session| Self::suffices(session, &interaction, now));
+        let session = session.filter(|session| interaction.is_met_by(session, now));
         match session {
             // OIDC Core §3.1.2.6.
             Some(_) if client.is_unproven(redirect_uri) && interaction.never_ask => {
@@ -271,7 +262,7 @@ impl Provider {
     }
 
     /// Counts a sign-in of this user at this client without a password.
-    fn count_silent(&self, subject: &str, client_id: &str, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn count_silent(&self, subject: &str, client_id: &str, now: Timestamp) -> Result<(), Error> {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         let key = silent.key(&(subject, client_id));
         if !silent.wait(key, now).is_zero() {
@@ -282,130 +273,7 @@ impl Provider {
         silent.take(key, now);
         Ok(())
     }
-
-    fn interaction(&self, form: &Form<'_>) -> Result<Interaction, Error> {
-        let prompts: Vec<&str> =
-            one(form, "prompt")?.unwrap_or_default().split(' ').filter(|p| !p.is_empty()).collect();
-        if prompts.iter().any(|prompt| !["none", "login", "consent", "select_account"].contains(prompt)) {
-            return Err(Error::request("prompt has a value that is not known"));
-        }
-        if prompts.contains(&"none") && prompts.len() > 1 {
-            return Err(Error::request("prompt=none stands alone"));
-        }
-        let max_age = one(form, "max_age")?.map(str::parse).transpose();
-        let hint = one(form, "id_token_hint")?;
-        let hint = hint.map(|token| {
-            self.issuer
-                .read_id_token_hint(token, self.clock.now())
-                .ok_or(Error::request("id_token_hint is not an ID token of this issuer"))
-        });
-        Ok(Interaction {
-            never_ask: prompts.contains(&"none"),
-            always_ask: prompts.iter().any(|prompt| matches!(*prompt, "login" | "select_account")),
-            prompt: Some(prompts.join(" ")).filter(|prompt| !prompt.is_empty()),
-            max_age_seconds: max_age.map_err(|_| Error::request("max_age is not a number of seconds"))?,
-            subject: hint.transpose()?.and_then(|hint| hint.get("sub")?.as_str().map(str::to_owned)),
-        })
-    }
-
-    fn suffices(session: &Session, interaction: &Interaction, now: Timestamp) -> bool {
-        let age = now.since(Timestamp::from_seconds(session.auth_time)).as_secs();
-        // `max_age=0` is `prompt=login` (OIDC Core §3.1.2.1, errata 2).
-        let is_younger = |max_age| max_age > 0 && age <= max_age && session.proofs.are_of_their_time();
-        let is_young = interaction.max_age_seconds.is_none_or(is_younger);
-        let is_wanted = interaction.subject.as_ref().is_none_or(|subject| *subject == session.subject);
-        !interaction.always_ask && is_young && is_wanted
-    }
-
-    /// The redirect after the sign-in: with a code, or with an error if the request is for another user, or if the session has ended.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) async fn code_location(
-        &self,
-        request: &AuthorizationRequest,
-        session: &Session,
-    ) -> Result<String, database::Error> {
-        if !request.is_for(&session.subject) {
-            return Ok(self.not_signed_in_location(request));
-        }
-        if request.is_unmet_by(session.proofs.level()) {
-            return Ok(self.error_location(request.destination(), request.state.as_deref(), Error::UNMET));
-        }
-        let pending = Pending {
-            grant: Grant {
-                client_id: request.client_id.clone(),
-                subject: session.subject.clone(),
-                scope: request.scope.clone(),
-                resource: request.resource.clone(),
-                auth_time: session.auth_time,
-                proofs: session.proofs.clone(),
-                session_id: session.id.clone(),
-                fingerprint: session.fingerprint.clone(),
-                claims: request.claims.clone(),
-            },
-            redirect_uri: request.redirect_uri.clone(),
-            code_challenge: request.code_challenge.clone(),
-            nonce: request.nonce.clone(),
-        };
-        let code = self.grants.issue(pending, self.clock.now()).await?;
-        Ok(match code {
-            Some(code) => self.location(request.destination(), &[("code", code.expose())], request.state.as_deref()),
-            None => self.not_signed_in_location(request),
-        })
-    }
-
-    /// The redirect after the user has confirmed the request.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub(crate) async fn confirmed_location(
-        &self,
-        request: &AuthorizationRequest,
-        session: &Session,
-    ) -> Result<String, database::Error> {
-        match self.count_silent(&session.subject, &request.client_id, self.clock.now()) {
-            Ok(()) => {
-                self.metrics.signed_in_by_sso.increment();
-                self.code_location(request, session).await
-            }
-            Err(error) => Ok(self.error_location(request.destination(), request.state.as_deref(), error)),
-        }
-    }
-
-    /// The redirect that tells the relying party that the requested user has not signed in.
-    pub(crate) fn not_signed_in_location(&self, request: &AuthorizationRequest) -> String {
-        let error = Error::new("login_required", "the user has to sign in");
-        self.error_location(request.destination(), request.state.as_deref(), error)
-    }
-
-    fn error_location(&self, to: Destination<'_>, state: Option<&str>, error: Error) -> String {
-        let answer = [("error", error.code), ("error_description", error.description)];
-        self.location(to, &answer, state)
-    }
-
-    /// Where the browser goes with the response parameters, `state` and `iss` (RFC 9207 §2): `redirect_uri` with them in its query, or the page that
-    /// sends them by a form.
-    fn location(&self, (redirect_uri, mode): Destination<'_>, answer: &[(&str, &str)], state: Option<&str>) -> String {
-        let state = state.map(|state| ("state", state));
-        let pairs = answer.iter().copied().chain(state).chain([("iss", self.issuer.url())]);
-        match mode {
-            ResponseMode::Query => {
-                let separator = if redirect_uri.contains('?') { '&' } else { '?' };
-                format!("{redirect_uri}{separator}{}", form::encode(pairs))
-            }
-            ResponseMode::FormPost => {
-                let fields = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                self.form_location(redirect_uri, fields)
-            }
-        }
-    }
 }
-
-/// A redirect URI, and how the answer reaches it.
-pub(super) type Destination<'a> = (&'a str, ResponseMode);
 
 /// The hint, if it is not too long to be part of a form.
 fn login_hint<'f>(form: &'f Form<'_>) -> Result<Option<&'f str>, Error> {

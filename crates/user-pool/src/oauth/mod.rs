@@ -8,6 +8,7 @@ pub(crate) mod provider;
 pub(crate) mod request;
 
 mod access;
+mod answer;
 pub(crate) mod claims_request;
 pub(crate) mod client_auth;
 mod client_token;
@@ -16,6 +17,7 @@ mod discovery;
 pub(crate) mod form_post;
 pub(crate) mod grant;
 mod holder;
+mod interaction;
 mod introspect;
 mod issuer;
 pub mod keys;
