@@ -43,7 +43,8 @@ pub(super) fn check<B>(request: &http::Request<B>, password: &Password) -> Resul
         return Err(Denied::Password);
     }
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    if is_reading || is_of_own_page(request.headers()) { Ok(()) } else { Err(Denied::OtherSite) }
+    let is_allowed = is_of_own_page(request.headers()) || is_reading && !is_embedded_elsewhere(request.headers());
+    if is_allowed { Ok(()) } else { Err(Denied::OtherSite) }
 }
 
 /// The password of a request. The user name does not matter.
@@ -67,6 +68,14 @@ fn is_of_own_page(headers: &HeaderMap) -> bool {
             _ => false,
         },
     }
+}
+
+/// Whether a page of another site loads something of the console, other than by a link. It could not read the answer, and each page that is shown is
+/// written to the audit.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &[u8]| headers.get(name).is_some_and(|found| found.as_bytes() == value);
+    let is_elsewhere = is("sec-fetch-site", b"cross-site") || is("sec-fetch-site", b"same-site");
+    is_elsewhere && !(is("sec-fetch-mode", b"navigate") && is("sec-fetch-dest", b"document"))
 }
 
 /// Has the browser ask for the password.

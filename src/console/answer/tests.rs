@@ -189,3 +189,24 @@ fn paths_are_of_the_console_or_not() {
         assert_eq!(Place::at(path), None, "{path}");
     }
 }
+
+/// It could not read them, and each would be written to the audit.
+#[tokio::test]
+async fn u_12_a_page_of_another_site_loads_none_of_ours() {
+    let opened = Opened::new("console-embedded", &["people"]);
+    let name = header::HeaderName::from_static;
+    for (site, mode, dest, expected) in [
+        ("cross-site", "no-cors", "image", StatusCode::FORBIDDEN),
+        ("same-site", "no-cors", "script", StatusCode::FORBIDDEN),
+        ("cross-site", "navigate", "iframe", StatusCode::FORBIDDEN),
+        ("cross-site", "navigate", "document", StatusCode::OK),
+        ("same-origin", "navigate", "document", StatusCode::OK),
+        ("none", "navigate", "document", StatusCode::OK),
+    ] {
+        let from = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+        let mut headers = vec![authorization(PASSWORD)];
+        headers.extend(from.map(|(field, value)| (name(field), value)));
+        let answer = opened.send(Method::GET, "/console/users?pool=people", &headers).await;
+        assert_eq!(answer.status(), expected, "{site} {mode} {dest}");
+    }
+}
