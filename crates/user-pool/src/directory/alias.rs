@@ -167,6 +167,22 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Makes the address the name to sign in with, in a pool whose users have no other. `false` if it is another user's.
+    pub(crate) fn name_by_address(
+        &self,
+        on: &mut Transaction<'_>,
+        records: &Records,
+        attributes: &Attributes,
+        subject: &str,
+    ) -> Result<bool, Error> {
+        let address = attributes.get("email").filter(|_| self.usernames == Usernames::Email);
+        let Some(name) = address.and_then(UserName::parse) else { return Ok(true) };
+        let is_taken = self.conflict(on, records, (&name, None), subject)?.is_some();
+        Ok(!is_taken && records.name_by_address(on, subject, &name)?)
+    }
+}
+
 /// Whom a name leads to already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {

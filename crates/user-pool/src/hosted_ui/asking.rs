@@ -9,7 +9,7 @@ use crate::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::hosted_ui::ui::HostedUi;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::messages::limits::Operation;
+use crate::messages::limits::{Operation, Visitor};
 use crate::page::Text;
 use crate::page::pages::{Field, Form as FormPage, Input, Label};
 use crate::self_service::SelfService;
@@ -107,7 +107,9 @@ impl HostedUi {
             Notice::incomplete()
         } else {
             let counted = service.counted_name(&username);
-            match service.limits.admit(ask.operation, &counted, client, self.clock.now()) {
+            let known = self.known_browser(headers);
+            let visitor = Visitor { client, browser: known.as_ref().map(|known| &*known.id) };
+            match service.limits.admit(ask.operation, &counted, visitor, self.clock.now()) {
                 Ok(()) => return Ok((flow, username)),
                 Err(wait) => Notice::too_many(wait),
             }

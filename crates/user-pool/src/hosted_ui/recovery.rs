@@ -14,7 +14,7 @@ use crate::hosted_ui::visitor::visit;
 use crate::hosted_ui::whose::Whose;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::messages::limits::Operation;
+use crate::messages::limits::{Operation, Visitor};
 use crate::oauth::request::AuthorizationRequest;
 use crate::page::headers::Frames;
 use crate::page::link::Link;
@@ -160,7 +160,10 @@ impl HostedUi {
             return Ok(self.flow_again(headers, RESET, flow, Notice::incomplete(), show));
         }
         let (subject, now) = (flow.step.subject.0.clone(), self.clock.now());
-        if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &subject, client, now) {
+        // A browser of somebody else gives no more tries.
+        let known = self.known_browser(headers).filter(|known| known.is_of_subject(&subject));
+        let visitor = Visitor { client, browser: known.as_ref().map(|known| &*known.id) };
+        if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &subject, visitor, now) {
             return Ok(self.flow_again(headers, RESET, flow, Notice::too_many(wait), show));
         }
         let visit = visit(headers, client, flow.request.as_ref());

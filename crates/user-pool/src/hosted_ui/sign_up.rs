@@ -112,7 +112,8 @@ impl HostedUi {
         let mut flow = received.flow;
         let asked = service.asked_at_sign_up();
         let mut typed = Vec::new();
-        for name in asked.iter().copied().chain(["username"]) {
+        let names = service.are_names_chosen().then_some("username");
+        for name in asked.iter().copied().chain(names) {
             let Some(value) = field(form, name) else { return Ok(self.twice(headers)) };
             typed.push((name.to_owned(), value.to_owned()));
         }
@@ -124,11 +125,13 @@ impl HostedUi {
         if password.expose().is_empty() {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::incomplete(), show));
         }
-        let name = ["email", "username"].map(|name| flow.step.get(name).trim().to_lowercase()).join("\n");
+        // By the address: whoever chooses names has as many as he likes.
+        let counted = ["email", "username"].map(|name| flow.step.get(name).trim());
+        let name = service.counted_name(counted.into_iter().find(|value| !value.is_empty()).unwrap_or_default());
         if let Err(wait) = service.limits.admit(Operation::SignUp, &name, client, self.clock.now()) {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
         }
-        let username = typed.pop().map(|(_, username)| username).unwrap_or_default();
+        let username = names.and_then(|_| typed.pop()).map(|(_, username)| username).unwrap_or_default();
         let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
         let form = sign_up::Form { username, attributes: typed, password, language, visit };

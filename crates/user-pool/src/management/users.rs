@@ -264,6 +264,10 @@ impl Management {
                     if status == Status::ResetRequired {
                         Self::record_ended(&users.event_rows(), on, &user.subject, now)?;
                     }
+                    let is_new = user.status == Status::Unconfirmed;
+                    if is_new && !users.rules.name_by_address(on, &stored.records, &user.attributes, &user.subject)? {
+                        return Ok(Err(Error::AliasTaken(Alias::Email)));
+                    }
                     stored.records.set_status(on, &user.subject, status, now)?;
                     Ok(Ok(Some(user.subject)))
                 }

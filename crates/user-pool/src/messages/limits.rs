@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Timestamp;
 use crate::database::{Error, Place, Transaction, Value, Vault};
+use crate::directory::name::UserName;
 use crate::messages::message::{Kind, Medium, Recipient};
 use crate::messages::settings::Ceilings;
 use crate::rate_limit::{Buckets, Limit, network, site};
@@ -23,6 +24,11 @@ const HOUR: Duration = Duration::from_hours(1);
 const PER_NETWORK: u32 = 60;
 /// And one site, which has 65,536 networks of IPv6.
 const PER_SITE: u32 = 240;
+/// What everybody together can ask for one name within an hour, from browsers in which nobody has signed in before: a stranger who has one network alone does
+/// not keep a user from codes.
+const ASKED_BY_ALL: u32 = 50;
+/// And the codes that they can try. Five wrong ones make a code void, and five are sent within an hour.
+const TRIED_BY_ALL: u32 = 30;
 /// Buckets of each sort, at most.
 const BUCKETS_MAX: usize = 50_000;
 
@@ -57,47 +63,76 @@ pub(crate) enum Operation {
 
 impl Operation {
     /// What a visitor can do within an hour for one name (pool §6.2).
-    const fn per_hour(self) -> Hourly {
+    const fn per_hour(self) -> Sort {
         match self {
-            Self::ChangePassword | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => Hourly::Five,
+            Self::ChangePassword | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => Sort::Five,
             Self::ChangeProfile
             | Self::ConfirmSignUp
             | Self::ConfirmReset
             | Self::SignIn
             | Self::SecondFactor
             | Self::ConfirmSignIn
-            | Self::Verify => Hourly::Fifteen,
+            | Self::Verify => Sort::Fifteen,
+        }
+    }
+
+    /// What everybody together can do for one name, if strangers can do it for names of others. `None`: it takes a session, a first factor or the page that
+    /// follows a sign-up, and is counted by the name alone.
+    const fn by_all(self) -> Option<Sort> {
+        match self {
+            Self::Reset | Self::SignIn | Self::SignUp => Some(Sort::AskedByAll),
+            Self::ConfirmReset | Self::ConfirmSignIn => Some(Sort::TriedByAll),
+            Self::ChangePassword
+            | Self::ChangeProfile
+            | Self::ConfirmSignUp
+            | Self::Resend
+            | Self::SecondFactor
+            | Self::AskVerification
+            | Self::Verify => None,
         }
     }
 }
 
+/// Who asks or tries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visitor<'a> {
+    pub(crate) client: IpAddr,
+    /// The browser, if somebody has signed in with it before. It has a share of its own for each operation, whomever it names: others cannot use it up.
+    pub(crate) browser: Option<&'a str>,
+}
+
+impl From<IpAddr> for Visitor<'_> {
+    fn from(client: IpAddr) -> Self {
+        Self { client, browser: None }
+    }
+}
+
+/// A sort of buckets, in the order of [`VisitorBuckets`].
 #[derive(Clone, Copy)]
-enum Hourly {
+enum Sort {
+    Networks,
+    /// Networks, for what takes a first factor: what is asked without one must not keep an office from its second factors.
+    NetworksOfSecondFactors,
+    Sites,
     Five,
     Fifteen,
+    AskedByAll,
+    TriedByAll,
 }
+
+/// How many within an hour, for each [`Sort`].
+const HOURLY: [u32; 7] = [PER_NETWORK, PER_NETWORK, PER_SITE, 5, 15, ASKED_BY_ALL, TRIED_BY_ALL];
 
 /// What visitors have done within the last hour. One per pool and process.
 #[derive(Debug)]
 pub(crate) struct Visitors(Mutex<VisitorBuckets>);
 
-#[derive(Debug)]
-struct VisitorBuckets {
-    networks: Buckets,
-    sites: Buckets,
-    five: Buckets,
-    fifteen: Buckets,
-}
+/// Of each [`Sort`].
+type VisitorBuckets = [Buckets; HOURLY.len()];
 
 impl Default for Visitors {
     fn default() -> Self {
-        let buckets = |burst| Buckets::new(hourly(burst), BUCKETS_MAX);
-        Self(Mutex::new(VisitorBuckets {
-            networks: buckets(PER_NETWORK),
-            sites: buckets(PER_SITE),
-            five: buckets(5),
-            fifteen: buckets(15),
-        }))
+        Self(Mutex::new(HOURLY.map(|burst| Buckets::new(hourly(burst), BUCKETS_MAX))))
     }
 }
 
@@ -150,32 +185,37 @@ impl Limits {
     /// # Errors
     ///
     /// How long the visitor has to wait. The answer may say so.
-    pub(crate) fn admit(
+    pub(crate) fn admit<'v>(
         &self,
         operation: Operation,
         name: &str,
-        client: IpAddr,
+        visitor: impl Into<Visitor<'v>>,
         now: Timestamp,
     ) -> Result<(), Duration> {
+        let Visitor { client, browser } = visitor.into();
         let mut buckets = self.visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let VisitorBuckets { networks, sites, five, fifteen } = &mut *buckets;
-        let names = match operation.per_hour() {
-            Hourly::Five => five,
-            Hourly::Fifteen => fifteen,
+        let (network, own) = (network(client), operation.per_hour());
+        let key = |sort: Sort, of: &dyn Fn(&Buckets) -> u64| (sort, of(&buckets[sort as usize]));
+        let by_name = |sort| key(sort, &|buckets| buckets.key(&(operation, name)));
+        let networks = match operation {
+            Operation::SecondFactor => Sort::NetworksOfSecondFactors,
+            _ => Sort::Networks,
         };
-        let network = network(client);
-        let (by_network, by_name) = (networks.key(&network), names.key(&(operation, name)));
-        let by_site = site(network).map(|site| sites.key(&site));
-        let wait = by_site.map_or(Duration::ZERO, |by_site| sites.wait(by_site, now));
-        let wait = wait.max(networks.wait(by_network, now)).max(names.wait(by_name, now));
-        if !wait.is_zero() {
+        let (first, all) = match (operation.by_all(), browser) {
+            (None, _) => (by_name(own), None),
+            (Some(_), Some(browser)) => (key(own, &|buckets| buckets.key(&(operation, "browser", browser))), None),
+            (Some(all), None) => (key(own, &|buckets| buckets.key(&(operation, name, &network))), Some(by_name(all))),
+        };
+        let by_network = key(networks, &|buckets| buckets.key(&network));
+        let by_site = site(network).map(|site| key(Sort::Sites, &|buckets| buckets.key(&site)));
+        let counted = [Some(first), all, Some(by_network), by_site].into_iter().flatten();
+        let wait = counted.clone().map(|(sort, key)| buckets[sort as usize].wait(key, now)).max();
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             return Err(wait);
         }
-        if let Some(by_site) = by_site {
-            sites.take(by_site, now);
+        for (sort, key) in counted {
+            buckets[sort as usize].take(key, now);
         }
-        networks.take(by_network, now);
-        names.take(by_name, now);
         Ok(())
     }
 
@@ -342,9 +382,9 @@ fn hourly(burst: u32) -> Limit {
     Limit { burst, interval: HOUR / burst }
 }
 
-/// An e-mail address without what many servers ignore: case, and what follows `+` (RFC 5233).
+/// An e-mail address without what many servers ignore: case, other forms of the same letters (UTS 46 maps those of a domain), and what follows `+` (RFC 5233).
 fn mailbox(address: &str) -> String {
-    let address = address.to_lowercase();
+    let address = UserName::parse(address).map_or_else(|| address.to_lowercase(), |name| name.as_str().to_owned());
     match address.rsplit_once('@') {
         Some((local, domain)) => format!("{}@{domain}", local.split('+').next().unwrap_or_default()),
         None => address,

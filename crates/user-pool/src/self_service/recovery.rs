@@ -52,7 +52,7 @@ impl SelfService {
     ) -> Result<String, DatabaseError> {
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::Reset.lifetime(), now));
-        let (nobody, visit) = (self.nobody(name.as_str()), visit.clone());
+        let (nobody, visit) = (self.nobody(&name), visit.clone());
         let work = move |on: &mut Transaction<'_>| {
             let user = service.recoverable(on, &name)?;
             let subject = user.as_ref().map_or(nobody, |(user, _)| user.subject.clone());
@@ -64,7 +64,7 @@ impl SelfService {
                     service.send_code(on, &of(&subject), (&code, None), &message, now)?;
                 }
                 None => {
-                    service.codes.issue(on, &of(&subject), &code, None)?;
+                    service.codes.issue(on, &of(&subject), &code.that_nobody_has(), None)?;
                     // The first of the settings is that of most users.
                     let medium = service.settings.recovery.first().map_or(Medium::Email, |address| address.medium());
                     service.send_nothing(on, (Kind::Reset, medium), &code, now)?;

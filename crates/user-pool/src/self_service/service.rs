@@ -117,6 +117,11 @@ impl SelfService {
         name.unwrap_or_else(|| typed.to_lowercase())
     }
 
+    /// Whether users choose a name.
+    pub(crate) fn are_names_chosen(&self) -> bool {
+        self.rules.usernames == Usernames::Chosen
+    }
+
     /// What users are named by, on pages.
     pub(crate) fn name_label(&self) -> Text {
         match self.rules.usernames {
@@ -217,9 +222,10 @@ impl SelfService {
     }
 
     /// The `sub` that stands for a name that nobody has: always the same one, so that its codes and tries are those of one user.
-    pub(super) fn nobody(&self, name: &str) -> String {
+    pub(super) fn nobody(&self, name: &UserName) -> String {
         let place = crate::database::Place { table: "codes", column: "nobody", row: &[&self.stored.records.pool] };
-        let mac = self.vault.authenticate(name.as_bytes(), &place);
+        // However a name is spelled: the codes of a user are the same for all spellings, too.
+        let mac = self.vault.authenticate(self.rules.canonical(name).as_str().as_bytes(), &place);
         octets::sha256(&mac)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -228,7 +228,7 @@ impl SelfService {
         let of = CodeOf { subject: &user.subject, purpose: Purpose::SignUp, target: address.attribute() };
         let owner = self.owner(on, &user.attributes)?;
         if let Some(owner) = owner.filter(|_| address == Address::Email) {
-            self.codes.issue(on, &of, code, None)?;
+            self.codes.issue(on, &of, &code.that_nobody_has(), None)?;
             return self.tell(on, &owner, &user.attributes, language, now);
         }
         let link = (to.medium == Medium::Email).then(|| self.confirmation_link(user, code));

@@ -3,9 +3,7 @@
 use crate::clock::Timestamp;
 use crate::database::{Error, Transaction};
 use crate::directory::attribute::Attributes;
-use crate::directory::name::UserName;
 use crate::directory::record::Record;
-use crate::directory::settings::Usernames;
 use crate::directory::status::Status;
 use crate::events::event::{Kind as EventKind, Response, Visit};
 use crate::message::form;
@@ -90,22 +88,13 @@ impl SelfService {
         if self.rules.refused_alias(on, records, (&user.attributes, &attributes), subject)?.is_some() {
             return Ok(Confirmed::AddressTaken);
         }
-        if !self.name_by_address(on, subject, &attributes)? {
+        // Who has confirmed a phone number has shown nothing about the e-mail address.
+        if address == Address::Email && !self.rules.name_by_address(on, records, &attributes, subject)? {
             return Ok(Confirmed::AddressTaken);
         }
         records.set_attributes(on, subject, &attributes, now)?;
         records.set_status(on, subject, status, now)?;
         Ok(Confirmed::Yes)
-    }
-
-    /// Makes the address the name to sign in with, in a pool whose users have no other. `false` if it is another user's.
-    fn name_by_address(&self, on: &mut Transaction<'_>, subject: &str, attributes: &Attributes) -> Result<bool, Error> {
-        if self.rules.usernames != Usernames::Email {
-            return Ok(true);
-        }
-        let Some(name) = attributes.get("email").and_then(UserName::parse) else { return Ok(true) };
-        let is_taken = self.rules.conflict(on, &self.stored.records, (&name, None), subject)?.is_some();
-        Ok(!is_taken && self.stored.records.name_by_address(on, subject, &name)?)
     }
 
     /// Sends another code to a user who is not confirmed. To everybody else, it seems so.

@@ -47,6 +47,11 @@ impl KnownBrowser {
         self.subject == user.subject() && self.fingerprint == user.fingerprint()
     }
 
+    /// Whether it was known for the user with this `sub`, maybe with another password.
+    pub(crate) fn is_of_subject(&self, subject: &str) -> bool {
+        self.subject == subject
+    }
+
     /// The value of the cookie.
     pub(crate) fn seal(&self, seal: &Seal) -> String {
         seal.seal(Purpose::KnownBrowser, self)

@@ -78,6 +78,12 @@ impl OneTimeCode {
         Self { id: uuid::random(), digits: Secret::new(digits()), expires_at: now + lifetime }
     }
 
+    /// The same for a code that nobody gets: nothing that is typed is right. Otherwise digits that were never sent could be guessed, as often as somebody
+    /// asks.
+    pub(crate) fn that_nobody_has(&self) -> Self {
+        Self { digits: Secret::new(octets::token()), ..self.clone() }
+    }
+
     /// Names the code without telling it.
     pub(crate) fn id(&self) -> &str {
         &self.id
@@ -162,7 +168,7 @@ impl Codes {
              sent_until = CASE WHEN {STAYS} THEN coalesce(sent_until, expires_at) END, \
              wrong_tries = 0, expires_at = excluded.expires_at"
         );
-        self.put(on, of, (code, pending), (&set, &[now.into(), WRONG_TRIES_MAX.into()]))
+        self.put(on, of, (&code.that_nobody_has(), pending), (&set, &[now.into(), WRONG_TRIES_MAX.into()]))
     }
 
     /// Writes a code. `set` is what becomes of one of before, with more values.

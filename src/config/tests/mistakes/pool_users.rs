@@ -56,6 +56,17 @@ fn what_people_do_by_themselves() {
     check("sign_up: { open: true, verify: [phone_number] }", "the pool has no `sms`, so no code can be sent");
     check("sign_up: { allowed_domains: [example] }", "`example` is not the domain of an e-mail address");
     check("recovery: [phone_number]", "the pool has no `sms`, so no code can be sent");
+    // Whoever confirms a number would have the address of somebody else.
+    let both = "mail: { smtp: 'smtp://127.0.0.1', from: pool@example.com }\n    sms: { webhook: { url: 'https://sms.example.com/', secret_file: gone } }\n    ";
+    let instead = "and with this list a telephone number is confirmed instead of the e-mail address";
+    for (list, above) in [("[phone_number, email]", "sign_in: { username: email }"), ("[phone_number]", "")] {
+        let domains = if above.is_empty() { "allowed_domains: [example.com], " } else { "" };
+        let below = format!("{both}{above}\n    sign_up: {{ open: true, {domains}verify: {list} }}");
+        let found = said("pool-self-service-number", &below);
+        assert!(found.contains(instead), "{found}");
+        let found = said("pool-self-service-email", &below.replace(list, "[email, phone_number]"));
+        assert!(!found.contains("sign_up"), "{found}");
+    }
     let found = said("pool-self-service-good", "sign_up: { open: true, allowed_domains: [Example.com], verify: [] }");
     assert!(!found.contains("sign_up"), "{found}");
 }

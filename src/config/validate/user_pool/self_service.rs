@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::user_pool::UserPool;
+use crate::config::raw::user_pool::directory::Usernames;
 use crate::config::raw::user_pool::self_service as raw;
 use crate::config::raw::value::List;
 use crate::config::validate::context::Context;
@@ -18,7 +19,10 @@ pub(super) fn self_service(pool: &UserPool, at: &Path, context: &mut Context<'_>
         }
     }
     let has = Has { mail: pool.mail.is_some(), sms: pool.sms.is_some() };
-    let sign_up = pool.sign_up.as_ref().map(|raw| sign_up(raw, has, &at.key("sign_up"), context)).transpose()?;
+    let is_named_by_email = pool.sign_in.as_ref().is_some_and(|raw| raw.username == Usernames::Email);
+    let sign_up = pool.sign_up.as_ref();
+    let sign_up =
+        sign_up.map(|raw| self::sign_up(raw, (has, is_named_by_email), &at.key("sign_up"), context)).transpose()?;
     let recovery = match &pool.recovery {
         Some(raw) => addresses(raw, has, &at.key("recovery"), context)?,
         None => has.all(),
@@ -43,7 +47,12 @@ impl Has {
     }
 }
 
-fn sign_up(raw: &raw::SignUp, has: Has, at: &Path, context: &mut Context<'_>) -> Result<SignUp, Reported> {
+fn sign_up(
+    raw: &raw::SignUp,
+    (has, is_named_by_email): (Has, bool),
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<SignUp, Reported> {
     let domains = context.each_item(&raw.allowed_domains, &at.key("allowed_domains"), |domain, at, context| {
         let is_domain = domain.contains('.')
             && domain.split('.').all(|label| !label.is_empty())
@@ -59,7 +68,20 @@ fn sign_up(raw: &raw::SignUp, has: Has, at: &Path, context: &mut Context<'_>) ->
         None if has.mail => Ok(vec![Address::Email]),
         None => Ok(Vec::new()),
     };
-    Ok(SignUp { allowed_domains: domains?, verify: verify? })
+    let (domains, verify) = (domains?, verify?);
+    // One address is confirmed: the first of the list that the user gives.
+    let is_email_confirmed = verify.first().is_none_or(|address| *address == Address::Email);
+    if !is_email_confirmed && (is_named_by_email || !domains.is_empty()) {
+        let why =
+            if is_named_by_email { "users sign in with their e-mail address" } else { "`allowed_domains` is set" };
+        let message =
+            format!("{why}, and with this list a telephone number is confirmed instead of the e-mail address");
+        let problem = context.found.problem(&at.key("verify"), message);
+        return problem
+            .hint("put `email` first: otherwise anybody can sign up with the address of somebody else")
+            .fail();
+    }
+    Ok(SignUp { allowed_domains: domains, verify })
 }
 
 fn addresses(

@@ -225,6 +225,30 @@ async fn where_the_address_is_the_name_the_user_name_is_the_subject() {
     assert_eq!(signing_in(&users, "bob@example.com").await, None);
 }
 
+/// The administrator says whose address it is.
+#[tokio::test]
+async fn who_is_confirmed_by_an_administrator_signs_in_by_the_address() {
+    let (_directory, database) = database("management-confirmed");
+    let rules = Settings { usernames: Usernames::Email, ..Settings::default() };
+    let users = of(&database, "people").with_rules(Arc::new(rules));
+    let ada = users.add(new("ada@example.com"), NOW).await.expect("added");
+    let again = |subject: String| {
+        let records = users.stored.records.clone();
+        let sql = "DELETE FROM aliases WHERE pool = ?1 AND sub = ?2";
+        database.write(move |on| {
+            on.execute(sql, &["people".into(), (&*subject).into()])?;
+            records.set_status(on, &subject, Status::Unconfirmed, NOW)
+        })
+    };
+    again(ada.subject.clone()).await.expect("as after a sign-up");
+    assert_eq!(signing_in(&users, "ada@example.com").await, None);
+    users.confirm(&ada.subject, NOW).await.expect("confirmed");
+    assert_eq!(signing_in(&users, "ada@example.com").await, Some(ada.subject.clone()));
+    again(ada.subject.clone()).await.expect("as after a sign-up");
+    users.add(new("Ada@example.com"), NOW).await.expect("somebody else was added meanwhile");
+    assert!(matches!(users.confirm(&ada.subject, NOW).await, Err(Error::AliasTaken(Alias::Email))));
+}
+
 #[tokio::test]
 async fn a_name_of_the_configuration_and_a_name_with_white_space_are_nobodys() {
     let (_directory, database) = database("management-names");

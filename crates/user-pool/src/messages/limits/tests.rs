@@ -275,3 +275,38 @@ async fn u_01_the_same_number_of_rows_is_written_whatever_comes_of_it() {
         assert_eq!(bench.ask(Kind::SignIn, email("bob@example.com"), Some("bob"), NOW).await, Verdict::Send);
     }
 }
+
+#[test]
+fn a_share_of_a_browser_is_its_own_and_second_factors_have_networks_of_their_own() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let limits = bench("limits-browsers", wide(), &[]).limits;
+        let known = |browser| Visitor { client: HOME, browser: Some(browser) };
+        let asks = |visitor: Visitor<'_>, name: &str| {
+            (0..30).take_while(|_| limits.admit(Operation::Reset, name, visitor, NOW).is_ok()).count()
+        };
+        assert_eq!(asks(HOME.into(), "ada"), 5);
+        // Whomever it names: one browser does not ask for everybody.
+        assert_eq!((asks(known("first"), "ada"), asks(known("first"), "bob"), asks(known("second"), "ada")), (5, 0, 5));
+        while limits.admit(Operation::SignUp, &uuid(), HOME, NOW).is_ok() {}
+        assert!(limits.admit(Operation::Reset, "grace", known("third"), NOW).is_err(), "the network");
+        assert!(limits.admit(Operation::SecondFactor, "ada", HOME, NOW).is_ok());
+    });
+}
+
+fn uuid() -> String {
+    crate::crypto::uuid::random()
+}
+
+#[tokio::test]
+async fn another_form_of_a_letter_is_no_other_mailbox() {
+    let bench = bench("limits-forms", Ceilings { per_destination: 2, ..wide() }, &[]);
+    for (address, expected) in [
+        ("ada@example.com", Verdict::Send),
+        ("Ada+1@ｅxample.com", Verdict::Send),
+        ("ada@EXAMPLE.com", Verdict::Withhold(Withheld::Destination)),
+        ("ada@exａmple.com", Verdict::Withhold(Withheld::Destination)),
+    ] {
+        assert_eq!(bench.ask(Kind::Reset, email(address), None, NOW).await, expected, "{address}");
+    }
+}

@@ -244,3 +244,16 @@ fn every_digit_comes_in_every_place() {
     }
     assert!(seen.iter().flatten().all(|seen| *seen));
 }
+
+/// Each request for one would be five more guesses at digits that nobody was sent.
+#[tokio::test]
+async fn u_03_a_code_that_nobody_has_is_guessed_by_nobody() {
+    let bench = bench("codes-nobody");
+    let unsent = bench.issue_unsent(RESET, NOW).await;
+    assert_eq!(bench.take(RESET, unsent.digits.expose()).await, Taken::Wrong);
+    let code = OneTimeCode::random(Purpose::Reset.lifetime(), NOW);
+    let (codes, issued) = (bench.codes.clone(), code.that_nobody_has());
+    bench.database.write(move |on| codes.issue(on, &RESET, &issued, None)).await.expect("issued");
+    assert_eq!(bench.take(RESET, code.digits.expose()).await, Taken::Wrong);
+    assert_eq!((code.expires_at(), code.id()), (code.that_nobody_has().expires_at(), code.that_nobody_has().id()));
+}

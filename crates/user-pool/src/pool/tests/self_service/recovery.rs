@@ -156,3 +156,59 @@ async fn u_02_all_spellings_of_a_name_are_counted_as_one() {
     }
     assert_eq!(limited, [false, false, false, false, false, true]);
 }
+
+/// Whoever asks twice in different spellings has one code if there is such a user, and would have two if there is none.
+#[tokio::test]
+async fn u_01_all_spellings_of_a_name_that_nobody_has_share_a_code() {
+    let aliases = vec![directory::settings::Alias::PhoneNumber];
+    let rules = directory::settings::Settings { aliases, ..Default::default() };
+    let open = Open::with(rules, SelfService { sign_up: None, recovery: vec![Address::Email] }).await;
+    let mut codes = Vec::new();
+    for typed in ["+4930123", "+49 30 123"] {
+        let mut browser = open.fixture.browser();
+        let page = browser.get(routes::FORGOT_PASSWORD).await;
+        browser.send_form(routes::FORGOT_PASSWORD, &[("request", &*page.hidden()), ("username", typed)]).await;
+        let rows = open.database.read(|on| on.query("SELECT sub FROM codes", &[])).await.expect("read");
+        codes.push(rows.len());
+    }
+    assert_eq!(codes, [1, 1]);
+}
+
+/// A stranger who asks again and again, and tries codes.
+#[tokio::test]
+async fn u_02_a_stranger_keeps_no_user_from_codes_elsewhere() {
+    let open = Open::new(by_address()).await;
+    open.add("ada@example.com", "ada@example.com").await;
+    let ask = async |browser: &mut Browser<'_>| {
+        let page = browser.get(routes::FORGOT_PASSWORD).await;
+        let fields = [("request", &*page.hidden()), ("username", "ada@example.com")];
+        browser.send_form(routes::FORGOT_PASSWORD, &fields).await
+    };
+    let is_limited = |answer: &Answer| answer.text().contains("Too many attempts");
+    let mut stranger = open.fixture.browser();
+    let mut page = ask(&mut stranger).await;
+    for _ in 0..20 {
+        let fields = [("request", &*page.hidden()), ("code", "000000"), ("password", PASSWORD)];
+        page = stranger.send_form(routes::RESET_PASSWORD, &fields).await;
+    }
+    while !is_limited(&ask(&mut stranger).await) {}
+    let mut ada = open.fixture.browser();
+    ada.address = "198.51.100.7".parse().expect("an address");
+    assert!(!is_limited(&ask(&mut ada).await), "another network");
+    // Strangers with many networks are stopped, and a browser in which she has signed in before is not.
+    let mut known = open.fixture.browser();
+    known.address = ada.address;
+    known.sign_in("ada@example.com", "first compiler").await.code();
+    let mut count = 0;
+    loop {
+        count += 1;
+        let mut stranger = open.fixture.browser();
+        stranger.address = format!("203.0.113.{count}").parse().expect("an address");
+        if is_limited(&ask(&mut stranger).await) {
+            break;
+        }
+    }
+    assert_eq!(count, 50 - 6 + 1, "fifty in an hour");
+    assert!(is_limited(&ask(&mut ada).await));
+    assert!(!is_limited(&ask(&mut known).await));
+}

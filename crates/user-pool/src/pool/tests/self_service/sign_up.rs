@@ -330,3 +330,34 @@ async fn pages_say_what_a_user_is_named_by_and_how_long_a_password_is() {
     let page = open.fixture.browser().authorize(&[]).await;
     assert!(page.text().contains(&format!("{label}User name</label>")), "{}", page.text());
 }
+
+/// The number is confirmed, and the address is only what somebody has typed.
+#[tokio::test]
+async fn u_01_who_confirms_a_telephone_number_gets_no_address_as_a_name() {
+    let sign_up = SignUp { allowed_domains: vec![], verify: vec![Address::PhoneNumber] };
+    let open = Open::with(by_address(), SelfService { sign_up: Some(sign_up), recovery: vec![] }).await;
+    let mut browser = open.fixture.browser();
+    let fields = [("email", "boss@example.com"), ("phone_number", "+4930123456"), ("password", PASSWORD)];
+    let page = self::sign_up(&mut browser, &fields).await;
+    let code = open.code("+4930123456").await;
+    verify(&mut browser, &page, &code).await;
+    let refused = open.fixture.browser().sign_in("boss@example.com", PASSWORD).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", refused.text());
+    open.add("boss@example.com", "boss@example.com").await;
+}
+
+/// A field that the page does not have gives no other name to count by.
+#[tokio::test]
+async fn u_02_sign_ups_are_counted_by_the_address() {
+    for rules in [by_address(), directory::settings::Settings::default()] {
+        let open = Open::new(rules).await;
+        let mut limited = Vec::new();
+        for number in 0..6 {
+            let name = format!("ada-{number}");
+            let fields = [("email", "Ada@example.com"), ("username", &*name), ("password", "short")];
+            let page = self::sign_up(&mut open.fixture.browser(), &fields).await;
+            limited.push(page.text().contains("Too many attempts"));
+        }
+        assert_eq!(limited, [false, false, false, false, false, true]);
+    }
+}
