@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::action::requirement::{Answer, Explained, Unknown};
 use crate::clock::{Timestamp, period_text};
-use crate::identity::Claims;
+use crate::identity::{ASKED_AT, Claims};
 use crate::jose::verify::LEEWAY;
 use crate::page::Text;
 
@@ -68,6 +68,9 @@ impl Demand {
         if authenticated_at > now + LEEWAY {
             return Err(Shortfall::FutureAuthTime);
         }
+        // A silent return from a provider behind the pool makes no sign-in more recent.
+        let asked_at = claims.get(ASKED_AT).map(|at| Timestamp::from_seconds(at.as_u64().unwrap_or_default()));
+        let authenticated_at = asked_at.map_or(authenticated_at, |asked_at| authenticated_at.min(asked_at));
         // The same leeway as where the ID token is checked. Otherwise a sign-in could be accepted there and be too old here.
         Ok(authenticated_at + max_age + LEEWAY)
     }
@@ -108,9 +111,17 @@ impl Demand {
     pub(crate) fn told(&self, shortfall: Shortfall, claims: &Claims, now: Timestamp) -> String {
         match shortfall {
             Shortfall::TooOld => {
-                let seconds = claims.get("auth_time").and_then(Value::as_f64).unwrap_or(0.0);
+                let said = |name| claims.get(name).and_then(Value::as_f64);
+                let seconds = said(ASKED_AT).or_else(|| said("auth_time")).unwrap_or(0.0);
                 let age = now.since(Timestamp::from_millis((seconds * 1000.0) as u64)).as_secs();
-                format!("{shortfall}: it is {age} s old, and required is: {self}")
+                match claims.get(ASKED_AT).and_then(Value::as_u64) {
+                    Some(0) => {
+                        format!(
+                            "{shortfall}: the provider behind the pool has not asked the user, and required is: {self}"
+                        )
+                    }
+                    _ => format!("{shortfall}: it is {age} s old, and required is: {self}"),
+                }
             }
             Shortfall::OtherAcr => {
                 let acr = claims.get("acr").and_then(Value::as_str).unwrap_or_default();
@@ -203,6 +214,21 @@ mod tests {
         for auth_time in [json!(NOW.seconds() + 61), json!(NOW.millis()), json!(u64::MAX), json!(1e300)] {
             check(&demand, &json!({ "auth_time": auth_time }), Err(Shortfall::FutureAuthTime));
         }
+    }
+
+    /// The pool has signed the user in now, and the provider behind it has asked long before, or nobody knows when.
+    #[test]
+    fn c_19_a_silent_return_makes_no_sign_in_more_recent() {
+        let demand = Demand { max_age: Some(HOUR), ..Demand::default() };
+        let now = NOW.seconds();
+        let claims = |asked_at: serde_json::Value| json!({"auth_time": now, "vestibule:asked_at": asked_at});
+        check(&demand, &claims(json!(now - 3600)), Ok(()));
+        check(&demand, &claims(json!(now + 1000)), Ok(()));
+        for asked_at in [json!(now - 3660), json!(0), json!(null), json!("1800000000"), json!(-1)] {
+            check(&demand, &claims(asked_at), Err(Shortfall::TooOld));
+        }
+        let told = demand.told(Shortfall::TooOld, claims(json!(0)).as_object().expect("an object"), NOW);
+        assert!(told.contains("the provider behind the pool has not asked the user"), "{told}");
     }
 
     #[test]

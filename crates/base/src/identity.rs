@@ -15,6 +15,10 @@ use crate::secret::Secret;
 /// The provider's claims about a user, by name.
 pub type Claims = Map<String, Value>;
 
+/// When another provider has asked a user of the pool, in seconds, if that was before `auth_time`; 0 if nobody knows. The pool says it in ID tokens, and a
+/// rule with `max_age` looks at it. `auth_time` itself cannot be earlier: the order of sign-ins and endings is that of `auth_time` (docs/decisions/0097).
+pub const ASKED_AT: &str = "vestibule:asked_at";
+
 /// A verified user.
 #[derive(Clone, Debug)]
 pub struct Identity {

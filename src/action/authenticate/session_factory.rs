@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::action::authenticate::services::GenerationServices;
 use crate::action::settings::AuthenticateSettings;
 use crate::clock::{Clock, Timestamp};
-use crate::identity::{Claims, Identity};
+use crate::identity::{ASKED_AT, Claims, Identity};
 use crate::oidc;
 use crate::secret::Secret;
 use crate::session::Sessions;
@@ -112,8 +112,10 @@ impl SessionFactory {
 /// New claims with what the old ones say of the sign-in. A refresh is no sign-in: it makes none more recent (OIDC Core §12.2), and its
 /// ID token may leave out how the user signed in. An `acr` that the provider does send counts, because it may be lower now.
 fn with_sign_in_of(before: &Claims, mut claims: Claims) -> Claims {
-    if let Some(auth_time) = before.get("auth_time") {
-        claims.insert("auth_time".into(), auth_time.clone());
+    for name in ["auth_time", ASKED_AT] {
+        if let Some(time) = before.get(name) {
+            claims.insert(name.into(), time.clone());
+        }
     }
     if let (Some(acr), false) = (before.get("acr"), claims.contains_key("acr")) {
         claims.insert("acr".into(), acr.clone());

@@ -279,6 +279,7 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `provider.unavailable` | 503 | The provider does not answer; the log says why. Other sign-ins go on |
 | `provider.answer_invalid` | 502 | What the provider says of the user cannot be believed: a wrong signature, issuer, audience, nonce or `iss`; the log says which |
 | `provider.user_disabled` | 403 | An administrator has disabled the user |
+| `provider.not_asked` | 403 | To change the account, the user has to sign in now, and the provider did not say that it has asked (`auth_time`). An application that wants the user asked gets `login_required` |
 | `provider.attribute_missing` | 403 | The provider does not say what `attributes.required` of the pool demands |
 | `pool.not_found` | 404 | The path is unknown |
 | `pool.unavailable` | 503 | The database of the pool (`store`) fails; the log says why |

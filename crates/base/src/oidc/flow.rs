@@ -62,6 +62,11 @@ impl Pending {
         Self { state, nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce), max_age: None }
     }
 
+    /// The same, for a caller that looks at `auth_time` by itself.
+    pub fn without_max_age(self) -> Self {
+        Self { max_age: None, ..self }
+    }
+
     /// Whether it has what `settings` require. A sign-in that was started before a change of the settings may lack something.
     pub(crate) fn fits(&self, settings: &Settings) -> bool {
         let has = |binding, token: &Option<String>| binding == Binding::Off || token.is_some();

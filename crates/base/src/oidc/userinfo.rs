@@ -5,6 +5,7 @@ use http::{Request, StatusCode, header};
 use serde_json::Value;
 use url::Url;
 
+use crate::identity::ASKED_AT;
 use crate::identity::{Claims, has_groups_overage};
 use crate::oidc::caller::{Caller, Endpoint};
 use crate::oidc::document::{Document, Unreadable, without_mark};
@@ -74,7 +75,7 @@ fn invalid(why: Unreadable) -> Error {
 /// Drops what is about the sign-in and not about the user. Only the ID token of the sign-in says it (OIDC Core §2), and its signature
 /// is verified. In userinfo, a member of such a name can be an attribute that users edit.
 pub(crate) fn without_sign_in(mut claims: Claims) -> Claims {
-    claims.retain(|name, _| !matches!(name.as_str(), "auth_time" | "acr" | "amr"));
+    claims.retain(|name, _| !matches!(name.as_str(), "auth_time" | "acr" | "amr" | ASKED_AT));
     claims
 }
 

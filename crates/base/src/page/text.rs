@@ -235,6 +235,7 @@ texts! {
     AccountStay => "account.stay",
     AccountLink => "account.link",
     AccountSignIn => "account.sign_in",
+    AccountNotAsked => "account.not_asked",
     AccountPageTitle => "account.page_title",
     AccountBack => "account.back",
     AccountProfileTitle => "account.profile_title",

@@ -47,9 +47,14 @@ impl Visitor {
     /// Whether the user may change something now. A trusted browser has proved nothing about who sits before it, and neither has another provider that
     /// did not ask.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        let since = now.since(Timestamp::from_seconds(self.session.auth_time));
-        let proofs = &self.session.proofs;
-        since <= FRESH_FOR && !proofs.have_trusted_browser() && proofs.are_of_their_time()
+        let is_new = |at| now.since(Timestamp::from_seconds(at)) <= FRESH_FOR;
+        self.session.asked_at().is_some_and(is_new) && !self.session.proofs.have_trusted_browser()
+    }
+
+    /// Whether the user has come from another provider within the last five minutes, which did not ask.
+    pub(crate) fn was_not_asked(&self, now: Timestamp) -> bool {
+        let auth_time = self.session.auth_time;
+        self.session.asked_at() != Some(auth_time) && now.since(Timestamp::from_seconds(auth_time)) <= FRESH_FOR
     }
 
     /// The same user, if the user may change something now.

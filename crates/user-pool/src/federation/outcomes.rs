@@ -16,6 +16,7 @@ pub(crate) struct Outcomes {
     provider: Arc<str>,
     clock: Clock,
     signed_in: Counter,
+    not_asked: Counter,
     /// By the order of [`Refusal::ALL`].
     refused: [Counter; Refusal::ALL.len()],
     logged: Seldom,
@@ -36,6 +37,7 @@ impl Outcomes {
             provider: Arc::clone(provider),
             clock,
             signed_in: counter("ok"),
+            not_asked: counter("not_asked"),
             refused: Refusal::ALL.map(refused),
             logged: Seldom::default(),
         }
@@ -44,6 +46,20 @@ impl Outcomes {
     /// Counts a sign-in.
     pub(crate) fn signed_in(&self) {
         self.signed_in.increment();
+    }
+
+    /// Counts a sign-in in which the provider was told to ask the user, and does not say that it has.
+    pub(crate) fn not_asked(&self) {
+        self.not_asked.increment();
+        if self.logged.is_due(self.clock.now()) {
+            tracing::warn!(
+                pool = &*self.pool,
+                provider.name = &*self.provider,
+                "a provider was told to ask the user again (`prompt=login`), and its ID token does not say that it has (`auth_time`): the user \
+                 cannot change the account, and an application that wants the user asked is refused. If the provider asks and never says \
+                 `auth_time`, set `auth_time: optional`"
+            );
+        }
     }
 
     /// Counts a failure.

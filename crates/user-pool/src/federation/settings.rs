@@ -21,6 +21,8 @@ pub struct ProviderSettings {
     pub mapping: Mapping,
     /// Whether its users are asked for no second factor of the pool, because the provider asks for one.
     pub asks_for_second_factor: bool,
+    /// Whether it is believed to have asked the user where it was told to and does not say when it has.
+    pub is_believed_to_ask: bool,
     /// The group of its users. It is made when the first of them signs in.
     pub group: Option<String>,
     /// Where it sends browsers back to. Default: `/oauth2/idpresponse/<name>`.

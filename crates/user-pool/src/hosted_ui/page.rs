@@ -30,6 +30,8 @@ pub(crate) enum Notice {
     PasskeyRefused,
     /// The user has as many passkeys as a user may have.
     TooManyPasskeys,
+    /// Another provider was told to ask the user, and does not say that it has.
+    NotAsked,
 }
 
 impl Notice {
@@ -41,7 +43,7 @@ impl Notice {
                 StatusCode::UNAUTHORIZED
             }
             Self::TooMany(_) | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Disabled | Self::TooManyPasskeys => StatusCode::FORBIDDEN,
+            Self::Disabled | Self::TooManyPasskeys | Self::NotAsked => StatusCode::FORBIDDEN,
         }
     }
 
@@ -57,7 +59,8 @@ impl Notice {
             | Self::TooManyTries
             | Self::CodeExpired
             | Self::PasskeyRefused
-            | Self::TooManyPasskeys => None,
+            | Self::TooManyPasskeys
+            | Self::NotAsked => None,
         }
     }
 
@@ -75,6 +78,7 @@ impl Notice {
             Self::CodeExpired => Text::CodeExpired.into(),
             Self::PasskeyRefused => Text::PasskeyRefused.into(),
             Self::TooManyPasskeys => Text::PasskeyTooMany.into(),
+            Self::NotAsked => Text::AccountNotAsked.into(),
         }
     }
 }

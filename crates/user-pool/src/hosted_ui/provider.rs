@@ -47,14 +47,20 @@ impl HostedUi {
         let state = octets::token();
         // Whoever changes an account proves again who it is, also where the provider would not ask.
         let is_for_account = self.is_for_account(headers, request.as_ref());
-        let login = LoginRequest {
+        let mut login = LoginRequest {
             redirect_uri: self.provider_answer_address(provider),
             scope: provider.settings.scope.clone(),
             state: state.clone(),
             extra_params: parameters(request.as_ref(), login_hint, is_for_account),
         };
+        let has = |name| login.extra_params.contains_key(name);
         let prompt = login.extra_params.get("prompt");
         let must_ask = prompt.is_some_and(|prompt| prompt.split(' ').any(|prompt| prompt == "login"));
+        // Then it has to say when it has asked (OIDC Core §2). The person at the browser can take both away, and so it is the answer that counts.
+        let asks_when = must_ask && !has("max_age") && !provider.settings.is_believed_to_ask;
+        if asks_when {
+            login.extra_params.insert("max_age".to_owned(), "0".to_owned());
+        }
         let begun = match provider.client.begin(login).await {
             Ok(begun) => begun,
             Err(error) => {
@@ -64,7 +70,9 @@ impl HostedUi {
             }
         };
         let now = self.clock.now();
-        let pending = Pending::new(&provider.settings.name, begun.pending, request, (must_ask, now));
+        // The time between the password and the answer is the user's, who may have to choose an account. `Pending` says how it is looked at.
+        let protocol = if asks_when { begun.pending.without_max_age() } else { begun.pending };
+        let pending = Pending::new(&provider.settings.name, protocol, request, (must_ask, now));
         let cookies = pending::set(&self.cookies.provider, &self.seal, (&state, &pending), headers, now);
         let mut cookies = cookies.ok_or(Refusal::TooLong).inspect_err(|refusal| provider.outcomes.refused(*refusal))?;
         if self.browser(headers).is_none() {

@@ -62,6 +62,7 @@ impl Notice {
             Self::TooManyTries => "code.too_many_tries",
             Self::CodeExpired => "code.expired",
             Self::PasskeyRefused => "sign_in.passkey_refused",
+            Self::NotAsked => "provider.not_asked",
             Self::TooManyPasskeys => "sign_in.too_many_passkeys",
         }
     }
@@ -116,6 +117,7 @@ mod tests {
             Notice::NoCode,
             Notice::WrongCode,
             Notice::PasskeyRefused,
+            Notice::NotAsked,
             Notice::TooManyPasskeys,
         ]
         .map(Notice::code);

@@ -63,12 +63,17 @@ impl HostedUi {
         request: Option<&AuthorizationRequest>,
         login_hint: Option<&str>,
     ) -> WholeResponse {
-        self.ask_to_sign_in(headers, request, login_hint, false)
+        self.ask_to_sign_in(headers, request, login_hint, (false, None))
     }
 
     /// Shows the sign-in page for the pages of the account.
-    pub(super) fn ask_again_for_account(&self, headers: &HeaderMap, login_hint: Option<&str>) -> WholeResponse {
-        self.ask_to_sign_in(headers, None, login_hint, true)
+    pub(super) fn ask_again_for_account(
+        &self,
+        headers: &HeaderMap,
+        login_hint: Option<&str>,
+        notice: Option<Notice>,
+    ) -> WholeResponse {
+        self.ask_to_sign_in(headers, None, login_hint, (true, notice))
     }
 
     fn ask_to_sign_in(
@@ -76,26 +81,22 @@ impl HostedUi {
         headers: &HeaderMap,
         request: Option<&AuthorizationRequest>,
         login_hint: Option<&str>,
-        is_for_account: bool,
+        (is_for_account, notice): (bool, Option<Notice>),
     ) -> WholeResponse {
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let carried = state::carry(&self.seal, Purpose::SignIn, request, &browser, self.clock.now());
         let hint = login_hint.filter(|hint| hint.len() <= 256).unwrap_or_default();
         let mut response = self.sign_in_page(
             headers,
-            StatusCode::OK,
+            notice.map_or(StatusCode::OK, Notice::status),
             request,
-            &Filled {
-                carried: &carried,
-                browser: &browser,
-                username: hint,
-                notice: None,
-                is_for_account,
-                is_named: false,
-            },
+            &Filled { carried: &carried, browser: &browser, username: hint, notice, is_for_account, is_named: false },
         );
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
-        response
+        match notice {
+            Some(notice) => refusal::because(notice.code(), response),
+            None => response,
+        }
     }
 
     pub(super) fn sign_in_page(

@@ -53,9 +53,9 @@ impl Interaction {
 
     /// Whether a user with this session is not asked.
     pub(super) fn is_met_by(&self, session: &Session, now: Timestamp) -> bool {
-        let age = now.since(Timestamp::from_seconds(session.auth_time)).as_secs();
+        let age = session.asked_at().map(|at| now.since(Timestamp::from_seconds(at)).as_secs());
         // `max_age=0` is `prompt=login` (OIDC Core §3.1.2.1, errata 2).
-        let is_younger = |max_age| max_age > 0 && age <= max_age && session.proofs.are_of_their_time();
+        let is_younger = |max_age| max_age > 0 && age.is_some_and(|age| age <= max_age);
         let is_young = self.max_age_seconds.is_none_or(is_younger);
         let is_wanted = self.subject.as_ref().is_none_or(|subject| *subject == session.subject);
         !self.always_ask && is_young && is_wanted

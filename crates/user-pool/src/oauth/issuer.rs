@@ -11,6 +11,7 @@ use crate::client_options::resource_server;
 use crate::clock::Timestamp;
 use crate::crypto::{octets, uuid};
 use crate::directory::user::User;
+use crate::identity::ASKED_AT;
 use crate::identity::{Claims, Identity};
 use crate::jose::compact::{Compact, Kind};
 use crate::jose::signing_key::{Algorithm, SigningKey};
@@ -183,6 +184,9 @@ impl Issuer {
         })));
         if let Some(nonce) = nonce {
             payload.insert("nonce".into(), nonce.into());
+        }
+        if let Some(asked_at) = grant.asked_before() {
+            payload.insert(ASKED_AT.into(), asked_at.into());
         }
         if self.form == Form::Cognito {
             payload.extend(cognito::common("id", family, user));

@@ -1,6 +1,7 @@
 //! The claims of a user, by scope.
 
 use crate::directory::user::User;
+use crate::identity::ASKED_AT;
 use crate::identity::Claims;
 
 /// The claims of a scope (OIDC Core §5.4). `groups` is our own scope. Additional claims of the configuration belong to `profile`.
@@ -46,6 +47,7 @@ const PROTOCOL_CLAIMS: &[&str] = &[
     "nbf",
     "jti",
     "auth_time",
+    ASKED_AT,
     "nonce",
     "acr",
     "amr",

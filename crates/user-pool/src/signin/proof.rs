@@ -31,15 +31,16 @@ pub(crate) enum Proof {
     Provider {
         /// The operator trusts the provider to ask for two factors. The pool cannot know whether it has.
         is_trusted: bool,
-        /// The provider has asked the user in this sign-in, and did not rely on a session of its own (docs/decisions/0102).
-        has_asked: bool,
+        /// When the provider has asked the user, in seconds: before this sign-in, if it relied on a session of its own. `None`: nobody knows
+        /// (docs/decisions/0102).
+        asked_at: Option<u64>,
     },
     /// Uses a browser that was trusted after a sign-in with a second factor. It takes the place of one, and proves nothing by itself.
     RememberedBrowser,
 }
 
 /// Each proof and its name. Sessions and tokens that are kept have these names: they never change.
-const NAMES: [(Proof, &str); 14] = [
+const NAMES: [(Proof, &str); 12] = [
     (Proof::Password, "pwd"),
     (Proof::Totp, "totp"),
     (Proof::Passkey { is_verified: false, is_synced: false }, "hwk"),
@@ -49,16 +50,33 @@ const NAMES: [(Proof, &str); 14] = [
     (Proof::EmailCode, "email"),
     (Proof::SmsCode, "sms"),
     (Proof::RecoveryCode, "recovery"),
-    (Proof::Provider { is_trusted: false, has_asked: false }, "fed"),
-    (Proof::Provider { is_trusted: true, has_asked: false }, "fed+mfa"),
-    (Proof::Provider { is_trusted: false, has_asked: true }, "fed+asked"),
-    (Proof::Provider { is_trusted: true, has_asked: true }, "fed+mfa+asked"),
+    // With a time, the seconds follow: `fed:1800000000`.
+    (Proof::Provider { is_trusted: false, asked_at: None }, "fed"),
+    (Proof::Provider { is_trusted: true, asked_at: None }, "fed+mfa"),
     (Proof::RememberedBrowser, "browser"),
 ];
 
 impl Proof {
-    fn name(self) -> &'static str {
-        NAMES.iter().find(|(proof, _)| *proof == self).expect("every proof has a name").1
+    fn name(self) -> String {
+        let (bare, asked_at) = match self {
+            Self::Provider { is_trusted, asked_at } => (Self::Provider { is_trusted, asked_at: None }, asked_at),
+            other => (other, None),
+        };
+        let name = NAMES.iter().find(|(proof, _)| *proof == bare).expect("every proof has a name").1;
+        asked_at.map_or_else(|| name.to_owned(), |at| format!("{name}:{at}"))
+    }
+
+    /// The proof of this name.
+    fn named(text: &str) -> Option<Self> {
+        let (name, at) = text.split_once(':').map_or((text, None), |(name, at)| (name, Some(at)));
+        let proof = NAMES.iter().find(|(_, known)| *known == name)?.0;
+        match (proof, at) {
+            (Self::Provider { is_trusted, .. }, Some(at)) => {
+                Some(Self::Provider { is_trusted, asked_at: Some(at.parse().ok()?) })
+            }
+            (proof, None) => Some(proof),
+            (_, Some(_)) => None,
+        }
     }
 
     /// The second factor that this is. `None` if it is none.
@@ -175,10 +193,14 @@ impl Proofs {
         self.0.contains(&Proof::RememberedBrowser)
     }
 
-    /// Whether somebody was asked when the session began. Another provider may have relied on a session that began long before, and then `auth_time` says
-    /// only when the browser came back.
-    pub(crate) fn are_of_their_time(&self) -> bool {
-        !self.0.iter().any(|proof| matches!(proof, Proof::Provider { has_asked: false, .. }))
+    /// When the user was asked, in seconds, in a sign-in of `auth_time`. Another provider may have relied on a session that began long before, and then
+    /// `auth_time` says only when the browser came back. `None`: nobody knows.
+    pub(crate) fn asked_at(&self, auth_time: u64) -> Option<u64> {
+        let at_provider = self.0.iter().find_map(|proof| match proof {
+            Proof::Provider { asked_at, .. } => Some(*asked_at),
+            _ => None,
+        });
+        at_provider.map_or(Some(auth_time), |asked_at| asked_at.map(|at| at.min(auth_time)))
     }
 
     /// The level of these proofs together. A remembered browser adds nothing: whoever asks for a level wants the factor itself.
@@ -247,8 +269,7 @@ impl FromStr for Proofs {
     type Err = NoProofs;
 
     fn from_str(text: &str) -> Result<Self, NoProofs> {
-        let proof = |name: &str| NAMES.iter().find(|(_, known)| *known == name).map(|(proof, _)| *proof);
-        text.split(' ').map(proof).collect::<Option<Vec<_>>>().map(Self).ok_or(NoProofs)
+        text.split(' ').map(Proof::named).collect::<Option<Vec<_>>>().map(Self).ok_or(NoProofs)
     }
 }
 
@@ -281,8 +302,8 @@ mod tests {
         check("pwd browser", "1", &["pwd"]);
         check("fed", "1", &["fed"]);
         check("fed+mfa", "1", &["fed"]);
-        check("fed+asked", "1", &["fed"]);
-        check("fed+mfa+asked", "1", &["fed"]);
+        check("fed:1800000000", "1", &["fed"]);
+        check("fed+mfa:1800000000 totp", "3", &["fed", "otp", "mfa"]);
         check("fed totp", "3", &["fed", "otp", "mfa"]);
         check("fed email", "2", &["fed", "otp", "mfa"]);
         check("email sms", "1", &["otp", "sms"]);
@@ -297,16 +318,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_provider_that_has_not_asked_leaves_open_when_the_user_signed_in() {
+    fn only_after_another_provider_the_user_may_have_been_asked_before() {
         for (proof, name) in NAMES {
-            let proofs = Proofs(vec![proof, Proof::Totp]);
-            assert_eq!(proofs.are_of_their_time(), !["fed", "fed+mfa"].contains(&name), "{name}");
+            let expected = (!["fed", "fed+mfa"].contains(&name)).then_some(1_000);
+            assert_eq!(Proofs(vec![proof, Proof::Totp]).asked_at(1_000), expected, "{name}");
+        }
+        for (at, expected) in [(0, 0), (999, 999), (1_001, 1_000)] {
+            let proof = Proof::Provider { is_trusted: true, asked_at: Some(at) };
+            assert_eq!(Proofs(vec![proof, Proof::Totp]).asked_at(1_000), Some(expected), "{at}");
         }
     }
 
     #[test]
     fn only_names_of_proofs_are_read() {
-        for text in ["", " ", "pwd ", "password", "pwd,totp", "PWD"] {
+        for text in ["", " ", "pwd ", "password", "pwd,totp", "PWD", "pwd:5", "fed:", "fed:x", "fed:-1", "fed:1.5"] {
             assert_eq!(text.parse::<Proofs>(), Err(NoProofs), "{text:?}");
         }
     }

@@ -235,7 +235,7 @@ mod tests {
                 "swk+user",
                 "fed totp",
                 "fed+mfa",
-                "fed+mfa+asked",
+                "fed+mfa:1800000000",
             ] {
                 check(proofs, mode, &[Factor::Totp], Step::Done);
                 check(proofs, mode, &[], Step::Done);

@@ -21,6 +21,11 @@ pub(crate) struct PoolProvider {
     /// the provider asks everybody for one; it cannot find out whether it does.
     #[serde(default)]
     pub(crate) mfa: ProviderMfa,
+    /// Whether the provider has to say when it has asked the user: `auth_time` in the ID token. `required`: a sign-in that was to be one of now, for `/account` or because an application sent
+    /// `prompt=login`, counts as one only if `auth_time` says so. `optional`: a provider that says nothing is believed to have asked. Whoever sits before a browser in which the user is
+    /// signed in at the provider can then pass for the user, so set it only for a provider that always asks.
+    #[serde(default)]
+    pub(crate) auth_time: ProviderAuthTime,
     /// A group that the users of this provider are in. It is made when it is not there.
     pub(crate) group: Option<String>,
     /// Where the provider sends browsers back to. Register `<issuer of the pool><path>` there. Without it, `/oauth2/idpresponse/<name>`. One
@@ -38,6 +43,17 @@ pub(crate) enum ProviderMfa {
     Pool,
     /// The provider, and the pool does not ask again.
     Trusted,
+}
+
+/// Whether a provider has to say when it has asked the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProviderAuthTime {
+    /// Without `auth_time`, nobody knows.
+    #[default]
+    Required,
+    /// Without `auth_time`, it has done what it was told.
+    Optional,
 }
 
 defaults! {

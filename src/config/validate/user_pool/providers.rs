@@ -8,7 +8,7 @@ use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::action::PROVIDERS_MAX;
 use crate::config::raw::user_pool::UserPool;
-use crate::config::raw::user_pool::providers::{PoolProvider, ProviderMfa};
+use crate::config::raw::user_pool::providers::{PoolProvider, ProviderAuthTime, ProviderMfa};
 use crate::config::validate::action;
 use crate::config::validate::choice::{self, Shown};
 use crate::config::validate::context::Context;
@@ -81,6 +81,7 @@ fn provider(
         scope: scope?,
         mapping: mapping?,
         asks_for_second_factor: raw.mfa == ProviderMfa::Trusted,
+        is_believed_to_ask: raw.auth_time == ProviderAuthTime::Optional,
         group: group?,
         callback_path: callback_path?,
     };

@@ -35,6 +35,7 @@ impl Pool {
             scope: "openid".into(),
             mapping: Mapping::new([pair("email", "email"), pair("email_verified", "email_verified")]),
             asks_for_second_factor: false,
+            is_believed_to_ask: false,
             group: None,
             callback_path: "/oauth2/idpresponse/corp".into(),
         };

@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 
 use crate::account::{Account, Fresh, Visitor};
 use crate::database;
+use crate::hosted_ui::page::Notice;
 use crate::hosted_ui::ui::HostedUi;
 use crate::message::form::Form;
 use crate::message::{WholeResponse, cookie};
@@ -80,10 +81,10 @@ impl HostedUi {
             Some(session) => at.account.enter(session).await?,
             None => None,
         };
-        let Some(visitor) = visitor else { return Err(self.ask_for_account(at, None)) };
+        let Some(visitor) = visitor else { return Err(self.ask_for_account(at, None, None)) };
         let asks_again = !at.is_form && at.form.one(CONFIRM).is_ok_and(|asked| asked.is_some());
         if asks_again && !visitor.is_fresh(at.account.now()) {
-            return Err(self.ask_for_account(at, Some(visitor.user().shown_name())));
+            return Err(self.ask_visitor(at, &visitor));
         }
         Ok(visitor)
     }
@@ -95,22 +96,31 @@ impl HostedUi {
     /// The sign-in page, if the user has not just signed in.
     pub(super) async fn account_fresh(&self, at: &At<'_>) -> Result<Fresh, Halt> {
         let visitor = self.account_visitor(at).await?;
-        let name = visitor.user().shown_name().to_owned();
-        visitor.fresh(at.account.now()).ok_or_else(|| self.ask_for_account(at, Some(&name)))
+        let now = at.account.now();
+        if !visitor.is_fresh(now) {
+            return Err(self.ask_visitor(at, &visitor));
+        }
+        visitor.fresh(now).ok_or_else(|| self.account_over(at))
+    }
+
+    /// Asks a user for a sign-in of now. Says so where another provider has just been told to ask.
+    fn ask_visitor(&self, at: &At<'_>, visitor: &Visitor) -> Halt {
+        let notice = visitor.was_not_asked(at.account.now()).then_some(Notice::NotAsked);
+        self.ask_for_account(at, Some(visitor.user().shown_name()), notice)
     }
 
     /// The answer to a use case that has found the session ended.
     pub(super) fn account_over(&self, at: &At<'_>) -> Halt {
-        self.ask_for_account(at, None)
+        self.ask_for_account(at, None, None)
     }
 
     /// Asks for a sign-in, which leads back to the page. A form is answered with a redirect, so that the history has no page that answers a `POST`
     /// (decision 43).
-    fn ask_for_account(&self, at: &At<'_>, hint: Option<&str>) -> Halt {
+    fn ask_for_account(&self, at: &At<'_>, hint: Option<&str>, notice: Option<Notice>) -> Halt {
         if at.is_form {
             return reply::see_other(&at.confirmed()).into();
         }
-        let mut response = self.ask_again_for_account(at.headers, hint);
+        let mut response = self.ask_again_for_account(at.headers, hint, notice);
         let next = cookie::set(&self.cookies.next, at.section.path(), NEXT_FOR.as_secs());
         response.headers_mut().append(header::SET_COOKIE, next);
         response.into()

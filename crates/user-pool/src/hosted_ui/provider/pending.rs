@@ -50,11 +50,18 @@ impl Pending {
         Self { provider: provider.to_owned(), protocol, request, began_at: now.seconds(), must_ask }
     }
 
-    /// Whether the provider has asked the user since this sign-in began, by `auth_time` of its ID token. One that does not say `auth_time` is believed to
-    /// have done what it was told.
-    pub(super) fn has_asked(&self, auth_time: Option<&Value>) -> bool {
-        let earliest = Duration::from_secs(self.began_at).saturating_sub(LEEWAY).as_secs_f64();
-        auth_time.map_or(self.must_ask, |at| at.as_f64().is_some_and(|at| at >= earliest))
+    /// When the provider has asked the user, in seconds, by `auth_time` of its ID token. `is_believed`: one that says nothing has done what it was told.
+    pub(super) fn asked_at(&self, auth_time: Option<&Value>, is_believed: bool, now: Timestamp) -> Option<u64> {
+        match auth_time {
+            // A float that is too large becomes the largest integer.
+            Some(at) => at.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64),
+            None => (self.must_ask && is_believed).then(|| now.seconds()),
+        }
+    }
+
+    /// Whether the provider was told to ask, and has not.
+    pub(super) fn is_ignored(&self, asked_at: Option<u64>) -> bool {
+        self.must_ask && asked_at.is_none_or(|at| at.saturating_add(LEEWAY.as_secs()) < self.began_at)
     }
 
     /// When its answer is too late.
@@ -110,23 +117,36 @@ mod tests {
 
     use super::*;
 
-    #[track_caller]
-    fn check(must_ask: bool, auth_time: Option<Value>, has_asked: bool) {
+    fn pending(must_ask: bool) -> Pending {
         let protocol: oidc::Pending = serde_json::from_value(json!({ "state": "s" })).expect("a sign-in");
-        let pending = Pending::new("corp", protocol, None, (must_ask, Timestamp::from_seconds(1_000)));
-        assert_eq!(pending.has_asked(auth_time.as_ref()), has_asked, "{must_ask} {auth_time:?}");
+        Pending::new("corp", protocol, None, (must_ask, Timestamp::from_seconds(1_000)))
+    }
+
+    #[track_caller]
+    fn check(is_believed: bool, auth_time: Option<Value>, expected: Option<u64>, is_ignored: bool) {
+        let asked_at =
+            |pending: &Pending| pending.asked_at(auth_time.as_ref(), is_believed, Timestamp::from_seconds(1_100));
+        let told = pending(true);
+        assert_eq!(asked_at(&told), expected, "{auth_time:?}");
+        assert_eq!(told.is_ignored(expected), is_ignored, "{auth_time:?}");
+        // Who was not told to ask has ignored nothing, and is not believed to have asked.
+        let free = pending(false);
+        assert_eq!(asked_at(&free), auth_time.as_ref().and(expected));
+        assert!(!free.is_ignored(asked_at(&free)));
     }
 
     #[test]
-    fn the_provider_says_whether_it_has_asked() {
-        for must_ask in [false, true] {
-            check(must_ask, Some(json!(1_000)), true);
-            check(must_ask, Some(json!(1_030.5)), true);
+    fn the_provider_says_when_it_has_asked() {
+        for is_believed in [false, true] {
+            check(is_believed, Some(json!(1_000)), Some(1_000), false);
+            check(is_believed, Some(json!(1_030.5)), Some(1_030), false);
             // Another clock.
-            check(must_ask, Some(json!(940)), true);
-            check(must_ask, Some(json!(939)), false);
-            check(must_ask, Some(json!("1000")), false);
-            check(must_ask, None, must_ask);
+            check(is_believed, Some(json!(940)), Some(940), false);
+            check(is_believed, Some(json!(939)), Some(939), true);
+            check(is_believed, Some(json!("1000")), None, true);
+            check(is_believed, Some(json!(-1)), None, true);
         }
+        check(true, None, Some(1_100), false);
+        check(false, None, None, true);
     }
 }

@@ -25,10 +25,10 @@ use crate::page::headers::Frames;
 use crate::page::pages::Redirecting;
 use crate::page::site::NO_FORM;
 use crate::rate_limit::network;
-use crate::routes;
 use crate::secret::Secret;
 use crate::signin::proof::{Proof, Proofs};
 use crate::signin::step::UnderWay;
+use crate::{reply, routes};
 
 /// What the browser has brought.
 struct Brought {
@@ -94,9 +94,18 @@ impl HostedUi {
         }
         let done = pending::delete(&self.cookies.provider, &brought.state);
         let mut response = match self.returned(&provider, &pending, brought, client).await {
-            Ok((user, has_asked)) => {
+            Ok((_, asked_at)) if pending.is_ignored(asked_at) && pending.request.is_some() => {
+                provider.outcomes.not_asked();
+                // OIDC Core §3.1.2.1: `prompt=login`, and the user was not asked.
+                let location = pending.request.as_ref().map(|request| self.provider.not_signed_in_location(request));
+                reply::see_other(&location.unwrap_or_default())
+            }
+            Ok((user, asked_at)) => {
+                if pending.is_ignored(asked_at) {
+                    provider.outcomes.not_asked();
+                }
                 provider.outcomes.signed_in();
-                let proof = Proof::Provider { is_trusted: provider.settings.asks_for_second_factor, has_asked };
+                let proof = Proof::Provider { is_trusted: provider.settings.asks_for_second_factor, asked_at };
                 let under_way = UnderWay::of(&user, Proofs::first(proof));
                 self.go_on(headers, under_way, pending.request.clone(), client).await?
             }
@@ -130,14 +139,14 @@ impl HostedUi {
         page
     }
 
-    /// The user, if the provider says who it is, and whether the provider has asked.
+    /// The user, if the provider says who it is, and when the provider has asked, in seconds.
     async fn returned(
         &self,
         provider: &Provider,
         pending: &Pending,
         brought: Brought,
         client: IpAddr,
-    ) -> Result<(User, bool), Failed> {
+    ) -> Result<(User, Option<u64>), Failed> {
         if pending.expires_at() <= self.clock.now() {
             return Err(Refusal::Expired.into());
         }
@@ -151,10 +160,11 @@ impl HostedUi {
         let address = self.provider_answer_address(provider);
         let login = provider.client.finish(callback, pending.protocol.clone(), address).await;
         let login = login.map_err(|error| provider.outcomes.failed(&error))?;
-        let has_asked = pending.has_asked(login.identity.claims().get("auth_time"));
+        let (auth_time, is_believed) = (login.identity.claims().get("auth_time"), provider.settings.is_believed_to_ask);
+        let asked_at = pending.asked_at(auth_time, is_believed, self.clock.now());
         let user = self.arrived(provider, pending, login).await?;
         self.provider_attempts.lock().unwrap_or_else(PoisonError::into_inner).give_back(place);
-        Ok((user, has_asked))
+        Ok((user, asked_at))
     }
 
     /// Writes to the sign-in log what has failed after the provider was asked. Anybody can have the other failures, and nobody is known by them.

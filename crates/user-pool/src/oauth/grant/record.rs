@@ -48,6 +48,12 @@ impl Grant {
         Key { subject: &self.subject, id: &self.session_id, auth_time: self.auth_time }
     }
 
+    /// When the user was asked, in seconds, if that was not at [`auth_time`](Self::auth_time): another provider may have asked before. 0: nobody knows.
+    pub(crate) fn asked_before(&self) -> Option<u64> {
+        let asked_at = self.proofs.asked_at(self.auth_time).unwrap_or_default();
+        (asked_at != self.auth_time).then_some(asked_at)
+    }
+
     /// The owner of the grant's entries in bounded maps: the user at this client.
     pub(crate) fn owner(&self) -> (&str, &str) {
         (&self.subject, &self.client_id)

@@ -56,6 +56,7 @@ fn provider(name: &str) -> ProviderSettings {
         scope: "openid email profile".into(),
         mapping: Mapping::new([pair("email"), pair("name")]),
         asks_for_second_factor: false,
+        is_believed_to_ask: false,
         group: None,
         callback_path: format!("/oauth2/idpresponse/{name}").into(),
     }

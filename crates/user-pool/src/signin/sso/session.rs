@@ -17,7 +17,7 @@ pub struct Session {
     pub(crate) subject: String,
     /// [`fingerprint`](crate::directory::user::User::fingerprint): the session ends with the password.
     pub(crate) fingerprint: String,
-    /// When the password was typed, in seconds.
+    /// When the user was signed in, in seconds.
     pub auth_time: u64,
     /// What the user has proved then.
     #[serde(default = "Proofs::of_before")]
@@ -34,6 +34,11 @@ pub(crate) struct Key<'a> {
 }
 
 impl Session {
+    /// When the user was asked, in seconds. `None`: nobody knows.
+    pub(crate) fn asked_at(&self) -> Option<u64> {
+        self.proofs.asked_at(self.auth_time)
+    }
+
     /// What it is remembered by when it has ended.
     pub(super) fn key(&self) -> Key<'_> {
         Key { subject: &self.subject, id: &self.id, auth_time: self.auth_time }

@@ -195,6 +195,67 @@ async fn a_provider_that_did_not_ask_makes_nobody_just_signed_in() {
     browser.authorize(&[("max_age", "300")]).await.code();
 }
 
+/// Who sits before the browser takes out of the address what the provider is told. What counts is what it says.
+#[tokio::test]
+async fn a_provider_that_ignores_that_it_has_to_ask_helps_nobody() {
+    let federated = Federated::asking(Mode::Optional, false);
+    let mut at_corp = federated.corp.browser();
+    let mut browser = federated.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let sent = browser.choose(&page, "corp").await;
+    federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
+    federated.fixture.clock.advance(Duration::from_mins(10));
+    let silently = async |at_corp: &mut Browser<'_>, sent: &str| {
+        let mut address = url(sent);
+        let told: Vec<_> = address.query_pairs().into_owned().collect();
+        assert!(told.iter().any(|(name, value)| name == "max_age" && value == "0"), "{sent}");
+        let left = told.into_iter().filter(|(name, _)| name != "prompt" && name != "max_age");
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(left).finish();
+        address.set_query(Some(&query));
+        let path = address.as_str().strip_prefix(CORP).expect("an address of the company").to_owned();
+        let back = at_corp.get(&path).await.location().to_string();
+        back.strip_prefix(ISSUER).expect("an address of the pool").to_owned()
+    };
+
+    let page = browser.authorize(&[("prompt", "login")]).await;
+    let sent = browser.choose(&page, "corp").await;
+    let back = silently(&mut at_corp, &sent).await;
+    let refused = browser.get(&back).await;
+    assert_eq!(refused.query("error").as_deref(), Some("login_required"));
+    assert!(!browser.is_signed_in());
+
+    let page = browser.get("/account/export").await;
+    let sent = browser.choose(&page, "corp").await;
+    let back = silently(&mut at_corp, &sent).await;
+    assert_eq!(browser.get(&back).await.header("location"), "/account/export");
+    let page = browser.get("/account/export").await;
+    let code = page.0.extensions().get::<crate::page::Code>().map(|code| code.0);
+    assert_eq!((page.status(), code), (StatusCode::FORBIDDEN, Some("provider.not_asked")));
+    assert!(page.text().contains("Sign out there, and try again."), "{}", page.text());
+    let metric = r#"vestibule_pool_provider_sign_ins_total{pool="demo",provider="corp",outcome="not_asked"} 2"#;
+    assert!(federated.fixture.registry.render().contains(metric), "{}", federated.fixture.registry.render());
+}
+
+#[tokio::test]
+async fn id_tokens_say_when_the_provider_has_asked_if_that_was_before() {
+    let federated = Federated::new();
+    let mut at_corp = federated.corp.browser();
+    let mut browser = federated.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let sent = browser.choose(&page, "corp").await;
+    let back = federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
+    let claims = federated.claims(&browser.get(&back).await).await;
+    assert_eq!(claims.get("vestibule:asked_at"), None, "{claims}");
+    federated.fixture.clock.advance(Duration::from_mins(10));
+    let mut browser = federated.fixture.browser();
+    let page = browser.authorize(&[]).await;
+    let sent = browser.choose(&page, "corp").await;
+    let back = at_corp.get(sent.strip_prefix(CORP).expect("an address of the company")).await.location().to_string();
+    let claims = federated.claims(&browser.get(back.strip_prefix(ISSUER).expect("the pool")).await).await;
+    assert_eq!(claims["vestibule:asked_at"], START.seconds());
+    assert_eq!(claims["auth_time"], START.seconds() + 600);
+}
+
 fn parameter(address: &str, name: &str) -> Option<String> {
     let address = url(address);
     address.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
