@@ -20,8 +20,8 @@ pub const MIN_LENGTH: std::ops::RangeInclusive<usize> = 6..=99;
 pub const HISTORY_MAX: usize = 5;
 /// How long a temporary password is good for if nothing else is said (pool §2.4).
 pub const TEMPORARY_VALIDITY: Duration = Duration::from_secs(7 * 86_400);
-/// Names of fewer characters may be part of a password: `al` is in many words.
-const NAME_MIN: usize = 3;
+/// Names of fewer characters may be part of a password: `eve` is in many words. They are refused as the whole password.
+const NAME_MIN: usize = 4;
 /// The characters that count as a symbol (pool §6.6). A space counts too, and is never at an end.
 const SYMBOLS: &str = "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+- ";
 
@@ -159,12 +159,14 @@ impl AboutUser {
         // A user name is often an e-mail address.
         let name = local_part(&self.username).unwrap_or_else(|| self.username.clone());
         let words = self.names.iter().flat_map(|name| name.split_whitespace()).map(str::to_owned);
-        [name]
-            .into_iter()
-            .chain(email)
-            .chain(words)
-            .map(|name| folded(name.trim()))
-            .any(|name| name.chars().count() >= NAME_MIN && password.expose().contains(&name))
+        [name].into_iter().chain(email).chain(words).map(|name| folded(name.trim())).any(|name| {
+            match name.chars().count() {
+                0 => false,
+                // `everybody` has nothing to do with a user who is called Eve.
+                letters if letters < NAME_MIN => *password.expose() == name,
+                _ => password.expose().contains(&name),
+            }
+        })
     }
 }
 
