@@ -1,6 +1,6 @@
 //! Answers requests for the console.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::clock::{Clock, Timestamp};
 use crate::console::access::{self, Denied, Password};
@@ -49,13 +49,19 @@ impl Console {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
             return response;
         }
-        match self.page(place, &form, self.clock.now()).await {
+        match self.page(place, &form, request.method(), self.clock.now()).await {
             Ok(response) => response,
             Err(error) => self.refused(error.status(), &error.to_string()),
         }
     }
 
-    async fn page(&self, place: Place, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+    async fn page(
+        &self,
+        place: Place,
+        form: &Form<'_>,
+        method: &Method,
+        now: Timestamp,
+    ) -> Result<WholeResponse, Error> {
         let value = |name| form.one(name).ok().flatten().unwrap_or_default();
         match place {
             Place::Pools => Ok(match &self.pools[..] {
@@ -69,6 +75,10 @@ impl Console {
             Place::Events => Ok(self.show(StatusCode::OK, pages::events(self.pool(value("pool"))?, now).await?)),
             Place::User => {
                 let page = pages::user(self.pool(value("pool"))?, value("sub"), now).await?;
+                Ok(self.show(StatusCode::OK, page))
+            }
+            Place::Change(change) if method != Method::POST => {
+                let page = pages::change(self.pool(value("pool"))?, value("sub"), change).await?;
                 Ok(self.show(StatusCode::OK, page))
             }
             Place::Change(change) => {

@@ -95,8 +95,8 @@ pub(super) async fn user(pool: &Pool, subject: &str, now: Timestamp) -> Result<C
         ("User name", user.username.clone()),
         ("sub", user.subject.clone()),
         ("State", state(&user)),
-        ("Groups", user.groups.join(", ")),
-        ("Second factors", names.join(", ")),
+        ("Groups", listed(&user.groups)),
+        ("Second factors", listed(&names)),
         ("Recovery codes left", factors.recovery_codes.to_string()),
         ("Trusted browsers", factors.trusted_browsers.len().to_string()),
         ("Added", user.created_at.to_text()),
@@ -106,28 +106,42 @@ pub(super) async fn user(pool: &Pool, subject: &str, now: Timestamp) -> Result<C
     let facts = facts.into_iter().map(|(name, value)| vec![Cell::text(name), Cell::text(value)]).collect();
     let sessions = sessions.iter().map(|session| {
         let signed_in = Timestamp::from_seconds(session.session.auth_time).to_text();
-        let texts = [signed_in, session.used_at.to_text(), session.seen.address.clone(), session.clients.join(", ")];
+        let texts = [signed_in, session.used_at.to_text(), session.seen.address.clone(), listed(&session.clients)];
         texts.into_iter().chain([session.seen.agent.clone()]).map(Cell::text).collect()
     });
     let table = |title: &str, head, rows| Table { title: Some(title.to_owned()), head, rows };
     let tables = vec![
-        Table { title: None, head: vec!["What", "Value"], rows: facts },
+        Table { title: None, head: vec![], rows: facts },
         table("Sessions", vec!["Signed in", "Last used", "Address", "Applications", "Browser"], sessions.collect()),
         Table { title: Some("Sign-in log".to_owned()), ..events_table(&events, None) },
     ];
-    let act = |change: Change, label| ConsoleAct {
-        action: with(Place::Change(change), [("pool", &*pool.name), ("sub", &*user.subject)]),
-        label,
-    };
-    let enabling = if user.is_enabled {
-        act(Change::Disable, "Disable this user")
-    } else {
-        act(Change::Enable, "Enable this user")
-    };
-    let acts = vec![act(Change::SignOut, "Sign out everywhere"), enabling];
+    let way = |change: Change| Cell::link(change.label(), change_path(pool, &user, change));
+    let ways = vec![way(Change::SignOut), way(if user.is_enabled { Change::Disable } else { Change::Enable })];
     let links = vec![Cell::link("Users", users_path(&pool.name))];
     let title = user.shown_name().to_owned();
-    Ok(ConsolePage { title, tables, acts, links, search: None })
+    Ok(ConsolePage { title, tables, ways, links, ..ConsolePage::default() })
+}
+
+fn change_path(pool: &Pool, user: &Record, change: Change) -> String {
+    with(Place::Change(change), [("pool", &*pool.name), ("sub", &*user.subject)])
+}
+
+/// Asks before something is done to a user.
+pub(super) async fn change(pool: &Pool, subject: &str, change: Change) -> Result<ConsolePage, Error> {
+    let user = pool.users.show(subject).await?;
+    Ok(ConsolePage {
+        title: format!("{}: {}?", user.shown_name(), change.label()),
+        question: Some(change.effect().to_owned()),
+        acts: vec![ConsoleAct { action: change_path(pool, &user, change), label: change.label() }],
+        links: vec![Cell::link("Leave everything as it is", user_path(&pool.name, &user.subject))],
+        ..ConsolePage::default()
+    })
+}
+
+/// Words in a row.
+fn listed<T: AsRef<str>>(words: &[T]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 /// A filter as `vestibule users list` takes it, or the beginning of a user name or of an e-mail address.

@@ -24,6 +24,28 @@ pub(super) enum Change {
     SignOut,
 }
 
+impl Change {
+    /// What its button says.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Disable => "Disable this user",
+            Self::Enable => "Enable this user",
+            Self::SignOut => "Sign out everywhere",
+        }
+    }
+
+    /// What it does, for who is asked before.
+    pub(super) const fn effect(self) -> &'static str {
+        match self {
+            Self::Disable => {
+                "All sessions and tokens of the user end at once, and the user cannot sign in until somebody enables the user again."
+            }
+            Self::Enable => "The user can sign in again.",
+            Self::SignOut => "All sessions and tokens of the user end at once. The user can sign in again.",
+        }
+    }
+}
+
 impl Place {
     const ALL: [Self; 7] = [
         Self::Pools,
@@ -56,7 +78,8 @@ impl Place {
     /// Whether it takes this method, and which ones it takes.
     pub(super) fn takes(self, method: &Method) -> Result<(), &'static str> {
         let (takes, allowed) = match self {
-            Self::Change(_) => (method == Method::POST, "POST"),
+            // A page that asks, and the target of its form.
+            Self::Change(_) => (matches!(*method, Method::GET | Method::HEAD | Method::POST), "GET, HEAD, POST"),
             _ => (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD"),
         };
         if takes { Ok(()) } else { Err(allowed) }

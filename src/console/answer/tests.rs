@@ -137,7 +137,7 @@ async fn only_a_form_of_the_console_changes_something() {
         assert_eq!(opened.post_from(&disable, &[(header::ORIGIN, origin)]).await, StatusCode::FORBIDDEN, "{origin}");
     }
     assert_eq!(opened.post_from(&disable, &[]).await, StatusCode::FORBIDDEN);
-    assert_eq!(opened.get(&disable).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(opened.get(&disable).await.0, StatusCode::OK, "it asks");
     assert!(is_enabled().await);
     let own = "same-origin";
     assert_eq!(opened.post(&disable, own).await, StatusCode::SEE_OTHER);
@@ -152,6 +152,33 @@ async fn only_a_form_of_the_console_changes_something() {
     let answer = opened.send(Method::PUT, "/console/users?pool=people", &put).await;
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(answer.headers()[header::ALLOW], "GET, HEAD");
+}
+
+#[tokio::test]
+async fn each_change_asks_first_and_tables_can_be_read_on_a_phone() {
+    let opened = Opened::new("console-asks", &["people"]);
+    let ada = opened.add("ada", "ada@example.com").await;
+    let (_, page) = opened.get(&format!("/console/user?pool=people&sub={ada}")).await;
+    assert!(!page.contains("<form"), "nothing is done at once: {page}");
+    assert!(page.contains(r#"<th scope="row">Second factors</th><td>none</td>"#), "{page}");
+    for (change, effect) in [
+        ("disable", "cannot sign in until"),
+        ("enable", "The user can sign in again."),
+        ("sign-out", "All sessions and tokens of the user end"),
+    ] {
+        let path = format!("/console/user/{change}?pool=people&sub={ada}");
+        if change != "enable" {
+            assert!(page.contains(&format!("href=\"{}\"", path.replace('&', "&#38;"))), "{page}");
+        }
+        let (status, asked) = opened.get(&path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(asked.contains(effect) && asked.contains("<h1>ada: "), "{asked}");
+        assert!(asked.contains(&format!("method=\"post\" action=\"{}\"", path.replace('&', "&#38;"))), "{asked}");
+    }
+    assert!(opened.console.pools[0].users.show("ada").await.expect("a user").is_enabled);
+    assert_eq!(opened.get("/console/user/disable?pool=people&sub=nobody").await.0, StatusCode::NOT_FOUND);
+    let (_, page) = opened.get("/console/users?pool=people").await;
+    assert!(page.contains(r#"<td data-label="E-mail address">ada@example.com</td>"#), "{page}");
 }
 
 #[tokio::test]

@@ -8,7 +8,12 @@ use crate::page::site::View;
 #[derive(Debug, Default)]
 pub struct ConsolePage {
     pub title: String,
+    /// What will be done, before it is.
+    pub question: Option<String>,
     pub search: Option<ConsoleSearch>,
+    /// What can be done: each leads to a page that asks first.
+    pub ways: Vec<ConsoleCell>,
+    /// What is done at once.
     pub acts: Vec<ConsoleAct>,
     pub tables: Vec<ConsoleTable>,
     pub links: Vec<ConsoleCell>,
@@ -31,7 +36,7 @@ pub struct ConsoleAct {
     pub label: &'static str,
 }
 
-/// Rows below names of columns.
+/// Rows below names of columns. Without names, the first cell of each row is what the others are about.
 #[derive(Clone, Debug)]
 pub struct ConsoleTable {
     pub title: Option<String>,
@@ -44,6 +49,13 @@ pub struct ConsoleTable {
 pub struct ConsoleCell {
     text: String,
     href: Option<String>,
+}
+
+impl ConsoleTable {
+    /// The name of a column, for screens on which the columns are below each other.
+    fn label(&self, column: usize) -> &'static str {
+        self.head.get(column).copied().unwrap_or_default()
+    }
 }
 
 impl ConsoleCell {
