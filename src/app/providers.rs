@@ -81,7 +81,7 @@ impl Providers {
         for pool in pools {
             let stored = pool.settings.store.as_ref().map(|store| stored(store, &pool.settings.name, process));
             let (name, stored) = (Arc::clone(&pool.settings.name), stored.transpose()?);
-            pool_work.extend(work(&pool.settings, stored.as_ref(), process)?);
+            pool_work.extend(work(&pool.settings, pages, stored.as_ref(), process)?);
             consoles
                 .extend(stored.clone().map(|stored| console::Pool::new(stored, Arc::clone(&pool.settings.directory))));
             let others = pool.settings.providers.iter().filter_map(|provider| oidc.get(&provider.name));
@@ -196,12 +196,18 @@ fn reader(
 }
 
 /// What a pool with a database does besides answering requests.
-fn work(settings: &PoolSettings, stored: Option<&StoredUsers>, process: &Process) -> Result<Option<PoolWork>, Error> {
+fn work(
+    settings: &PoolSettings,
+    pages: &Pages,
+    stored: Option<&StoredUsers>,
+    process: &Process,
+) -> Result<Option<PoolWork>, Error> {
     let Process { clock, registry, control, .. } = process;
     let issuer = issuer(settings).to_owned();
     let memory = process.pool_memory(&issuer);
     let failed = |source| Error::Courier { pool: settings.name.to_string(), source };
-    let dispatch = control.enter(|| background::dispatch(settings, stored, clock, registry)).map_err(failed)?;
+    let dispatch = || background::dispatch(settings, pages, stored, clock, registry);
+    let dispatch = control.enter(dispatch).map_err(failed)?;
     let (added, log) = (Arc::clone(&memory.messages_added), background::keeper(settings, &memory, stored, clock));
     let (dispatch, log) = (dispatch.map(Arc::new), log.map(Arc::new));
     Ok(dispatch.zip(log).map(|(dispatch, log)| PoolWork { issuer, dispatch, log, added }))

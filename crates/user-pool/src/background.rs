@@ -18,6 +18,7 @@ use crate::messages::metrics::Metrics;
 use crate::messages::queue::Queue;
 use crate::messages::way::Way;
 use crate::messages::{limits, queue};
+use crate::page::Pages;
 use crate::self_service::sign_up;
 use crate::settings::Settings;
 use crate::telemetry::metrics::Registry;
@@ -39,7 +40,7 @@ const SWEEPS: &[(&str, Sweep)] = &[
     ("limits of messages", limits::sweep),
 ];
 
-/// How the pool of these settings sends messages. `None` if it has no database. Must be called in the context of the runtime on which the messages
+/// How the pool of these settings sends messages. `usual` is the look of all pages of this configuration. `None` if it has no database. Must be called in the context of the runtime on which the messages
 /// are sent.
 ///
 /// # Errors
@@ -47,17 +48,19 @@ const SWEEPS: &[(&str, Sweep)] = &[
 /// If the client for a server cannot be made.
 pub fn dispatch(
     settings: &Settings,
+    usual: &Pages,
     stored: Option<&StoredUsers>,
     clock: &Clock,
     registry: &Registry,
 ) -> Result<Option<Dispatch>, BoxError> {
     let (Some(store), Some(stored)) = (&settings.store, stored) else { return Ok(None) };
     let host = settings.issuer.host_str().unwrap_or_default();
+    let look = settings.brand.pages.as_ref().unwrap_or(usual.look());
     Ok(Some(Dispatch {
         pool: Arc::clone(&settings.name),
         database: Arc::clone(&stored.database),
         queue: Queue::new(Arc::clone(&settings.name), store.vault.clone()),
-        way: Way::new(&settings.messages, settings.title.as_deref(), host, clock)?,
+        way: Way::new(&settings.messages, look, (settings.title.as_deref(), host), clock)?,
         clock: clock.clone(),
         metrics: Metrics::new(&settings.name, registry),
     }))

@@ -54,7 +54,8 @@ impl TestMessage {
         let host = settings.issuer.host_str().unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {
-            let way = Way::new(&settings.messages, settings.title.as_deref(), host, &clock);
+            let look = settings.brand.pages.as_ref().unwrap_or(&config.pages);
+            let way = Way::new(&settings.messages, look, (settings.title.as_deref(), host), &clock);
             Ok::<_, anyhow::Error>(way.map_err(|error| anyhow!(error))?.send(&due).await)
         })?;
         print(&told(&outcome, self.of.json))?;

@@ -53,6 +53,13 @@ impl Logo {
         Ok(Self { uri: format!("data:{media_type};base64,{}", STANDARD.encode(bytes)).into() })
     }
 
+    /// The media type and the file, if mail programs show the format. Many show neither SVG nor WebP.
+    pub fn for_mail(&self) -> Option<(String, Vec<u8>)> {
+        let (media_type, encoded) = self.uri.strip_prefix("data:")?.split_once(";base64,")?;
+        let bytes = STANDARD.decode(encoded).ok()?;
+        matches!(media_type, "image/png" | "image/jpeg").then(|| (media_type.to_owned(), bytes))
+    }
+
     /// How much of a page the logo is, in bytes.
     pub fn bytes(&self) -> usize {
         self.uri.len()

@@ -105,6 +105,11 @@ impl Pages {
         language::asked_for(ui_locales, &self.settings.translations)
     }
 
+    /// What the theme was made of.
+    pub fn look(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The stylesheet of the theme, which is a file of its own.
     pub fn stylesheet(&self) -> Option<&Stylesheet> {
         self.settings.css.as_ref()

@@ -33,7 +33,7 @@ async fn what_has_expired_is_deleted_in_batches_and_nothing_else() {
         pool: Arc::clone(&pool),
         database: Arc::clone(&database),
         queue: Queue::new(Arc::clone(&pool), vault),
-        way: Way::new(&settings, None, "login.example.com", &clock).expect("a way"),
+        way: Way::new(&settings, &Default::default(), (None, "login.example.com"), &clock).expect("a way"),
         clock: clock.clone(),
         metrics: Metrics::new(&pool, &Registry::default()),
     };

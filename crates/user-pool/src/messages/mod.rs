@@ -6,6 +6,7 @@
 
 pub mod courier;
 pub mod dispatch;
+pub(crate) mod frame;
 pub(crate) mod limits;
 pub mod message;
 pub(crate) mod metrics;

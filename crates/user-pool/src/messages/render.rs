@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use crate::messages::courier;
+use crate::messages::frame::Frame;
 use crate::messages::message::{Kind, Medium};
 use crate::messages::template::{Piece, pieces};
 use crate::messages::texts::{self, Texts};
 use crate::page::translation::Translation;
 use crate::secret::Secret;
 
-/// The frame of mails whose HTML the operator has not written: tables and `style` attributes, because mail programs know little else. No images.
-const LAYOUT: &str = include_str!("mail/layout.html");
-/// What it contains.
+/// What the [`Frame`] contains that has no colours of its own.
 const LINK: &str = include_str!("mail/link.html");
-const CODE: &str = include_str!("mail/code.html");
-const BUTTON: &str = include_str!("mail/button.html");
 const PARAGRAPH: &str = include_str!("mail/paragraph.html");
 
 /// Letters of a user name that are shown.
@@ -30,6 +27,8 @@ pub(crate) struct Values<'v> {
     pub(crate) lifetime: Duration,
     pub(crate) title: &'v str,
     pub(crate) host: &'v str,
+    /// Of the HTML of a mail.
+    pub(crate) frame: &'v Frame,
 }
 
 impl Texts {
@@ -126,23 +125,28 @@ impl Filled<'_> {
         let lines = self.lines(body);
         let paragraphs = lines.split(|line| line.trim().is_empty()).filter(|lines| !lines.is_empty());
         let body: String = paragraphs.map(|lines| self.paragraph(&lines.join("\n"))).collect();
+        let title = escaped(self.values.title);
+        let head = match &self.values.frame.logo {
+            Some(logo) => fill(logo, &[("{title}", title)]),
+            None => title,
+        };
         let parts = [
             ("{lang}", escaped(language)),
             ("{subject}", escaped(subject)),
-            ("{title}", escaped(self.values.title)),
+            ("{head}", head),
             ("{footer}", escaped(footer)),
             ("{body}", body),
         ];
-        fill(LAYOUT, &parts)
+        fill(&self.values.frame.layout, &parts)
     }
 
     fn paragraph(&self, text: &str) -> String {
         let pieces = pieces(text.trim());
         let inner = self.inline(&pieces, |words| escaped(words).replace('\n', "<br>"));
         match (pieces.as_slice(), self.values.link) {
-            ([Piece::Secret], _) => fill(CODE, &[("{inner}", inner)]),
+            ([Piece::Secret], _) => fill(&self.values.frame.code, &[("{inner}", inner)]),
             ([Piece::Link(words)], Some(link)) => {
-                fill(BUTTON, &[("{href}", escaped(link)), ("{words}", escaped(words))])
+                fill(&self.values.frame.button, &[("{href}", escaped(link)), ("{words}", escaped(words))])
             }
             _ => fill(PARAGRAPH, &[("{inner}", inner)]),
         }

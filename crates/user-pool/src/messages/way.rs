@@ -10,11 +10,13 @@ use crate::messages::courier::smtp::Smtp;
 use crate::messages::courier::twilio::Twilio;
 use crate::messages::courier::webhook::Webhook;
 use crate::messages::courier::{Courier, Letter, Undelivered};
+use crate::messages::frame::{Frame, Picture};
 use crate::messages::message::Medium;
 use crate::messages::queue::Due;
 use crate::messages::render::Values;
 use crate::messages::settings::{MailBy, Settings, Sms, SmsBy};
 use crate::messages::texts::Texts;
+use crate::page::settings::Settings as Look;
 
 /// What messages of a pool say, and what brings them to servers.
 #[derive(Debug)]
@@ -22,26 +24,33 @@ pub struct Way {
     mail: Option<Courier>,
     sms: Option<Courier>,
     texts: Texts,
+    frame: Frame,
     title: String,
     host: String,
 }
 
 impl Way {
-    /// The way of these settings. `title` is that of the pool, and `host` its host. Must be called in the context of the runtime on which messages are
+    /// The way of these settings. `look` is that of the pages, `title` that of the pool, and `host` its host. Must be called in the context of the runtime on which messages are
     /// sent.
     ///
     /// # Errors
     ///
     /// If the client for a server cannot be made.
-    pub fn new(settings: &Settings, title: Option<&str>, host: &str, clock: &Clock) -> Result<Self, BoxError> {
+    pub fn new(
+        settings: &Settings,
+        look: &Look,
+        (title, host): (Option<&str>, &str),
+        clock: &Clock,
+    ) -> Result<Self, BoxError> {
         let mail = settings.mail.as_ref().map(|mail| match mail {
-            MailBy::Smtp(mail) => Smtp::new(mail, host).map(Courier::Smtp),
+            MailBy::Smtp(mail) => Smtp::new(mail, host, Picture::of(look)).map(Courier::Smtp),
             MailBy::Console(console) => Ok(Courier::Console(console.clone())),
         });
         let sms = settings.sms.as_ref().map(|sms| courier_of_sms(sms, clock));
         let title = title.unwrap_or(host).to_owned();
         let texts = settings.texts.clone();
-        Ok(Self { mail: mail.transpose()?, sms: sms.transpose()?, texts, title, host: host.to_owned() })
+        let (mail, sms, frame) = (mail.transpose()?, sms.transpose()?, Frame::new(look));
+        Ok(Self { mail, sms, texts, frame, title, host: host.to_owned() })
     }
 
     fn courier(&self, medium: Medium) -> Option<&Courier> {
@@ -67,6 +76,7 @@ impl Way {
             lifetime: due.expires_at.since(due.created_at),
             title: &self.title,
             host: &self.host,
+            frame: &self.frame,
         };
         let texts = self.texts.render(due.kind, due.medium, due.body.language.as_deref(), &values);
         let letter =

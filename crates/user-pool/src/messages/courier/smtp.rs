@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
@@ -14,6 +14,7 @@ use crate::crypto::provider;
 use crate::message::BoxError;
 use crate::message::causes::with_causes;
 use crate::messages::courier::letter::{Letter, Undelivered};
+use crate::messages::frame::{LOGO_ID, Picture};
 use crate::messages::settings::{Mail, Security};
 use crate::secret::Secret;
 
@@ -31,6 +32,8 @@ pub(crate) struct Smtp {
     reply_to: Option<Mailbox>,
     /// The right side of `Message-ID`.
     host: Box<str>,
+    /// The logo of mails that show it.
+    logo: Option<Picture>,
 }
 
 impl Smtp {
@@ -39,7 +42,7 @@ impl Smtp {
     /// # Errors
     ///
     /// If a certificate authority is not one, which the configuration has checked.
-    pub(crate) fn new(mail: &Mail, host: &str) -> Result<Self, BoxError> {
+    pub(crate) fn new(mail: &Mail, host: &str, logo: Option<Picture>) -> Result<Self, BoxError> {
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(mail.host.clone())
             .port(mail.port)
             .timeout(Some(ANSWER_TIMEOUT))
@@ -56,6 +59,7 @@ impl Smtp {
             from: mail.from.clone(),
             reply_to: mail.reply_to.clone(),
             host: host.into(),
+            logo,
         })
     }
 
@@ -93,9 +97,24 @@ impl Smtp {
         if let Some(reply_to) = &self.reply_to {
             message = message.reply_to(reply_to.clone());
         }
-        let parts = MultiPart::alternative_plain_html(text.expose().clone(), html.expose().clone());
+        let (plain, html) = (SinglePart::plain(text.expose().clone()), html.expose());
+        let shown = self.logo.as_ref().filter(|_| html.contains(&format!("\"cid:{LOGO_ID}\"")));
+        let html = SinglePart::html(html.clone());
+        let parts = MultiPart::alternative().singlepart(plain);
+        let parts = match shown.map(attachment).transpose()? {
+            // RFC 2387: the HTML comes first, and what it shows after it.
+            Some(logo) => parts.multipart(MultiPart::related().singlepart(html).singlepart(logo)),
+            None => parts.singlepart(html),
+        };
         message.multipart(parts).map_err(|error| Undelivered::Never(format!("the mail cannot be made: {error}")))
     }
+}
+
+/// A picture that the HTML of the mail shows.
+fn attachment(picture: &Picture) -> Result<SinglePart, Undelivered> {
+    let media_type = ContentType::parse(&picture.media_type);
+    let media_type = media_type.map_err(|_| Undelivered::Never("the logo has no media type".to_owned()))?;
+    Ok(Attachment::new_inline(LOGO_ID.to_owned()).body(picture.bytes.clone(), media_type))
 }
 
 /// RFC 3834 §5: nobody answers that he is on holiday.

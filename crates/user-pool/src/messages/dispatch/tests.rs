@@ -30,7 +30,7 @@ fn vault() -> Vault {
 fn way(server: &MailServer, clock: &Clock) -> Way {
     let mail = Some(MailBy::Smtp(Box::new(server.mail())));
     let settings = Settings { mail, ..Settings::default() };
-    Way::new(&settings, None, "login.example.com", clock).expect("a way")
+    Way::new(&settings, &Default::default(), (None, "login.example.com"), clock).expect("a way")
 }
 
 fn bench(name: &str, server: &MailServer) -> Bench {

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+static FRAME: std::sync::LazyLock<Frame> = std::sync::LazyLock::new(|| Frame::new(&Default::default()));
+
 fn values<'v>(secret: Option<&'v str>, link: Option<&'v str>) -> Values<'v> {
     Values {
         username: "ada",
@@ -10,6 +12,7 @@ fn values<'v>(secret: Option<&'v str>, link: Option<&'v str>) -> Values<'v> {
         lifetime: Duration::from_hours(24),
         title: "Example & Sons",
         host: "login.example.com",
+        frame: &FRAME,
     }
 }
 

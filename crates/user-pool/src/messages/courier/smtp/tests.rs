@@ -15,7 +15,7 @@ async fn deliver(smtp: &Smtp, to: &str, subject: &str) -> Result<String, Undeliv
 }
 
 fn smtp(server: &MailServer) -> Smtp {
-    Smtp::new(&server.mail(), "login.example.com").expect("a client")
+    Smtp::new(&server.mail(), "login.example.com", None).expect("a client")
 }
 
 #[tokio::test]
@@ -43,6 +43,23 @@ async fn a_mail_has_both_parts_and_what_mail_programs_want() {
     assert!(plain.is_some_and(|(plain, html)| plain < html), "RFC 2046 §5.1.4: the best comes last");
     assert!(server.commands().contains(&"EHLO login.example.com".to_owned()));
     assert!(server.commands().iter().any(|command| command.starts_with("AUTH PLAIN ")));
+}
+
+#[tokio::test]
+async fn a_logo_is_beside_the_html_that_shows_it() {
+    let server = MailServer::start("250 ok");
+    let logo = Picture { media_type: "image/png".into(), bytes: b"a picture".to_vec() };
+    let smtp = Smtp::new(&server.mail(), "login.example.com", Some(logo)).expect("a client");
+    let texts = super::super::Texts::Sms(secret("unused"));
+    let written_at = Timestamp::from_seconds(1_800_000_000);
+    let letter = Letter { id: "0", kind: Kind::Reset, to: "ada@example.com", written_at, texts: &texts };
+    for (html, has_logo) in [("<img src=\"cid:logo\">", true), ("<p>none</p>", false)] {
+        smtp.deliver(&letter, &secret("Hello"), &secret("Hello"), &secret(html)).await.expect("sent");
+        let mail = server.mails().pop().expect("a mail");
+        let parts = ["multipart/related", "Content-ID: <logo>", "Content-Disposition: inline", "image/png"];
+        assert_eq!(parts.map(|part| mail.contains(part)), [has_logo; 4], "{mail}");
+        assert!(mail.contains("multipart/alternative"), "{mail}");
+    }
 }
 
 #[tokio::test]
@@ -93,7 +110,7 @@ async fn a_server_that_is_down_or_silent_may_come_back() {
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     mail.port = free.local_addr().expect("bound").port();
     drop(free);
-    let smtp = Smtp::new(&mail, "login.example.com").expect("a client");
+    let smtp = Smtp::new(&mail, "login.example.com", None).expect("a client");
     let refused = deliver(&smtp, "ada@example.com", "Code").await;
     assert!(matches!(refused, Err(Undelivered::Later(_))), "{refused:?}");
 }
@@ -103,7 +120,7 @@ async fn without_starttls_nothing_is_sent_where_it_is_required() {
     let server = MailServer::start("250 ok");
     for security in [Security::StartTls, Security::Tls] {
         let mail = Mail { security, ..server.mail() };
-        let smtp = Smtp::new(&mail, "login.example.com").expect("a client");
+        let smtp = Smtp::new(&mail, "login.example.com", None).expect("a client");
         let refused = tokio::time::timeout(Duration::from_secs(5), deliver(&smtp, "ada@example.com", "Code")).await;
         assert!(!matches!(refused, Ok(Ok(_))), "{refused:?}");
     }
