@@ -62,8 +62,8 @@ impl Resend {
                 service.resend(user.subject, address, language, (&visit, now)).await?;
             }
             Status::ResetRequired => {
-                service.destination(&user.attributes).context("the user has no verified address for a code")?;
-                service.begin_recovery(&user.username, language, (&visit, now)).await?;
+                let is_sent = service.send_reset(&user, now).await?;
+                anyhow::ensure!(is_sent, "the user has no verified address for a code");
             }
             Status::ForceChangePassword => {
                 let can_send = |address: &Address| match address {

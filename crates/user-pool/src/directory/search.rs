@@ -74,6 +74,18 @@ impl Records {
         Ok(Page { users, next })
     }
 
+    /// The newest user with this e-mail address who has signed up and is not confirmed: the address is nobody's name yet. `address` is in canonical form.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn signed_up_with(&self, on: &mut Transaction<'_>, address: &str) -> Result<Option<Record>, Error> {
+        let newest = "WHERE pool = ?1 AND sub = (SELECT user_search.sub FROM user_search JOIN users USING (pool, sub) \
+                      WHERE pool = ?1 AND name = 'email' AND key = ?2 AND status = 'UNCONFIRMED' \
+                      ORDER BY created_at DESC LIMIT 1)";
+        self.find(on, newest, &[Value::from(&*self.pool), address.into()])
+    }
+
     /// Makes what a user is found by that of the attributes.
     pub(super) fn index_search(
         &self,

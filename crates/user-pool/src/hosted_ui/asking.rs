@@ -15,7 +15,7 @@ use crate::page::pages::{Field, Form as FormPage, Input, Label};
 use crate::self_service::SelfService;
 
 /// Letters of a name that the next page shows.
-const NAME_MAX: usize = 256;
+pub(super) const NAME_MAX: usize = 256;
 
 /// Who wants a code.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub(super) struct Ask {
     pub(super) lead: Text,
     /// What is counted.
     pub(super) operation: Operation,
+    /// The page for who has a code already.
+    pub(super) have_code: Option<&'static str>,
 }
 
 impl HostedUi {
@@ -71,6 +73,9 @@ impl HostedUi {
         let view = self.view(headers, flow.request.as_ref());
         let lead = if flow.step.is_required { Text::RecoveryRequired } else { ask.lead };
         let label = Label::Text(service.name_label());
+        let request = flow.request.as_ref();
+        let have_code = ask.have_code.map(|path| self.link(Text::RecoveryHaveCode, path, request));
+        let links: Vec<_> = have_code.into_iter().chain([self.back(request)]).collect();
         let page = FormPage {
             view,
             title: ask.title,
@@ -81,7 +86,7 @@ impl HostedUi {
             fields: vec![Field::required("username", label, Input::Username, &flow.step.username)],
             submit: Text::RecoverySubmit,
             others: &[],
-            links: &[self.back(flow.request.as_ref())],
+            links: &links,
         };
         self.form_page(&page, view, status, flow.request.as_ref())
     }

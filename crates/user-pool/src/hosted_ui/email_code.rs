@@ -31,6 +31,8 @@ const ASK: Ask = Ask {
     title: Text::EmailCodeTitle,
     lead: Text::EmailCodeLead,
     operation: Operation::SignIn,
+    // The code is good in this browser only.
+    have_code: None,
 };
 const ANSWER: Place = Place { path: routes::EMAIL_CODE_ANSWER, purpose: Purpose::EmailCodeAnswer };
 

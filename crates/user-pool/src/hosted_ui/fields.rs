@@ -28,9 +28,14 @@ impl HostedUi {
         Field { hint, ..Field::required("password", Label::Text(label), Input::NewPassword, "") }
     }
 
-    /// What users are named by: their address, or a name.
+    /// What users are named by on the sign-in page: a name, an address, or any of them. The domain of an e-mail address may choose a provider.
     pub(super) fn name_label(&self) -> Text {
-        self.service.as_ref().map_or(Text::SignInUserName, SelfService::name_label)
+        let label = self.service.as_ref().map_or(Text::SignInUserName, SelfService::name_label);
+        match label {
+            Text::SignInUserName if self.federation.knows_domains() => Text::SignInUserNameOrEmail,
+            Text::SignInUserNameOrPhone if self.federation.knows_domains() => Text::SignInUserNameEmailOrPhone,
+            label => label,
+        }
     }
 }
 

@@ -84,6 +84,11 @@ impl Notice {
         Self::fault("form.incomplete", Text::FormIncomplete)
     }
 
+    /// A code that is not the one of the name that came with it, whatever the reason.
+    pub(super) fn not_of_name() -> Self {
+        Self::fault("code.wrong", Text::CodeNotOfName)
+    }
+
     /// Too many attempts.
     pub(super) fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_secs().max(1);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database;
 use crate::directory::user::User;
-use crate::hosted_ui::asking::{Ask, Asking};
+use crate::hosted_ui::asking::{Ask, Asking, NAME_MAX};
 use crate::hosted_ui::flow::{Flow, Notice, Place, field};
 use crate::hosted_ui::ui::HostedUi;
 use crate::hosted_ui::visitor::visit;
@@ -24,22 +24,24 @@ use crate::page::{Sentence, Text};
 use crate::routes;
 use crate::seal::Purpose;
 use crate::secret::Secret;
-use crate::self_service::SelfService;
 use crate::self_service::recovery::Recovered;
+use crate::self_service::{Bringer, SelfService};
 
 const FORGOT: Ask = Ask {
     place: Place { path: routes::FORGOT_PASSWORD, purpose: Purpose::ForgotPassword },
     title: Text::RecoveryTitle,
     lead: Text::RecoveryLead,
     operation: Operation::Reset,
+    have_code: Some(routes::RESET_PASSWORD),
 };
 const RESET: Place = Place { path: routes::RESET_PASSWORD, purpose: Purpose::ResetPassword };
 
 /// Who may set another password.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Resetting {
     username: String,
-    subject: Whose,
+    /// `None`: the page was opened by the link of a message, and asks for the name, too.
+    subject: Option<Whose>,
     is_done: bool,
 }
 
@@ -90,7 +92,7 @@ impl HostedUi {
         let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
         let subject = service.begin_recovery(&username, language, (&visit, self.clock.now())).await?;
-        let step = Resetting { username: flow.step.username, subject: Whose(subject), is_done: false };
+        let step = Resetting { username: flow.step.username, subject: Some(Whose(subject)), is_done: false };
         let next = Flow::new(flow.request, step);
         Ok(self.flow_on(headers, RESET, &next, |flow, carried, status| self.show_reset(headers, flow, carried, status)))
     }
@@ -102,8 +104,13 @@ impl HostedUi {
         }
         match self.flow::<Resetting>(headers, RESET, form, false) {
             Ok(received) => self.show_reset(headers, &received.flow, &received.carried, StatusCode::OK),
-            // Reached by redirect only.
-            Err(refused) => self.unusable(headers, refused),
+            Err(Some(refused)) => *refused,
+            Err(None) => {
+                let flow = Flow::new(self.kept_request(form), Resetting::default());
+                self.first_page(headers, RESET, &flow, |carried| {
+                    self.show_reset(headers, &flow, carried, StatusCode::OK)
+                })
+            }
         }
     }
 
@@ -120,21 +127,31 @@ impl HostedUi {
             let page = NoticePage { view, title: Text::RecoveryDone, text: Text::RecoverySignIn, link: back };
             return view.respond(status, &page, NO_FORM, Frames::Nobody);
         }
-        let fields = vec![
+        let mut fields = vec![
             Field::required("code", Label::Text(Text::VerifyCode), Input::Code, ""),
             self.new_password_field(Text::NewPasswordLabel),
         ];
+        let username = flow.step.username.as_str();
+        let (lead, links) = match flow.step.subject {
+            Some(_) => (Sentence::from(Text::RecoverySent).named("user", username), vec![back]),
+            None => {
+                let label = Label::Text(self.name_label());
+                fields.insert(0, Field::required("username", label, Input::Username, username));
+                let another = self.link(Text::MfaSendAgain, routes::FORGOT_PASSWORD, flow.request.as_ref());
+                (Text::RecoveryBring.into(), vec![another, back])
+            }
+        };
         let page = FormPage {
             view,
             title: Text::RecoveryTitle,
             alert: flow.alert(),
-            lead: vec![Sentence::from(Text::RecoverySent).named("user", flow.step.username.as_str())],
+            lead: vec![lead],
             action: routes::RESET_PASSWORD,
             carried,
             fields,
             submit: Text::NewPasswordSubmit,
             others: &[],
-            links: &[back],
+            links: &links,
         };
         self.form_page(&page, view, status, flow.request.as_ref())
     }
@@ -156,22 +173,32 @@ impl HostedUi {
         };
         let (code, password) = (Secret::new(code.trim().to_owned()), Secret::new(password.to_owned()));
         let show = |flow: &Flow<Resetting>, carried: &str, status| self.show_reset(headers, flow, carried, status);
-        if code.expose().is_empty() || password.expose().is_empty() {
+        if flow.step.subject.is_none() {
+            let Some(username) = field(form, "username") else { return Ok(self.twice(headers)) };
+            flow.step.username = username.trim().chars().take(NAME_MAX).collect();
+        }
+        if code.expose().is_empty() || password.expose().is_empty() || flow.step.username.is_empty() {
             return Ok(self.flow_again(headers, RESET, flow, Notice::incomplete(), show));
         }
-        let (subject, now) = (flow.step.subject.0.clone(), self.clock.now());
+        let bringer = match &flow.step.subject {
+            Some(subject) => Bringer::known(subject.0.clone()),
+            None => service.recovering(&flow.step.username).await?,
+        };
+        let (is_named, now) = (bringer.is_named, self.clock.now());
         // A browser of somebody else gives no more tries.
-        let known = self.known_browser(headers).filter(|known| known.is_of_subject(&subject));
+        let known = self.known_browser(headers).filter(|known| known.is_of_subject(&bringer.subject));
         let visitor = Visitor { client, browser: known.as_ref().map(|known| &*known.id) };
-        if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &subject, visitor, now) {
+        if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &bringer.subject, visitor, now) {
             return Ok(self.flow_again(headers, RESET, flow, Notice::too_many(wait), show));
         }
         let visit = visit(headers, client, flow.request.as_ref());
-        let notice = match service.recover(subject, code, password, (&visit, now)).await? {
+        let notice = match service.recover(bringer, code, password, (&visit, now)).await? {
             Recovered::Yes => {
                 flow.step.is_done = true;
                 return Ok(self.flow_on(headers, RESET, &Flow::new(flow.request, flow.step), show));
             }
+            // Not which: there may be no code of this name.
+            Recovered::Wrong | Recovered::TooMany | Recovered::Expired if is_named => Notice::not_of_name(),
             Recovered::Wrong => Notice::fault("code.wrong", Text::CodeWrong),
             Recovered::TooMany => Notice::fault("code.too_many_tries", Text::CodeTooManyTries),
             Recovered::Expired => Notice::fault("code.expired", Text::CodeExpired),

@@ -79,7 +79,9 @@ impl HostedUi {
         let asked = service.asked_at_sign_up();
         fields.extend(asked.iter().map(|name| attribute_field(name, typed.get(name))));
         fields.push(self.new_password_field(Text::SignInPassword));
-        let links = [self.link(Text::SignUpSignIn, routes::SIGN_IN, flow.request.as_ref())];
+        let have_code = service.confirmed_address().map(|_| Link::here(Text::RecoveryHaveCode, routes::CONFIRM_USER));
+        let sign_in = self.link(Text::SignUpSignIn, routes::SIGN_IN, flow.request.as_ref());
+        let links: Vec<_> = std::iter::once(sign_in).chain(have_code).collect();
         let page = FormPage {
             view,
             title: Text::SignUpTitle,

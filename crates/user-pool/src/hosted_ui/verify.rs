@@ -20,6 +20,7 @@ use crate::page::pages::{Field, Form as FormPage, Input, Label, Other};
 use crate::routes;
 use crate::seal::Purpose;
 use crate::secret::Secret;
+use crate::self_service::Bringer;
 use crate::self_service::settings::Address;
 use crate::self_service::sign_up::SignedUp;
 use crate::self_service::verify::Confirmed;
@@ -131,7 +132,7 @@ impl HostedUi {
         }
         let now = self.clock.now();
         let visit = visit(headers, client, flow.request.as_ref());
-        match service.confirm(subject.clone(), address, Secret::new(code), (&visit, now)).await? {
+        match service.confirm(Bringer::known(subject.clone()), address, Secret::new(code), (&visit, now)).await? {
             Confirmed::Yes => match service.user(&subject).await? {
                 Some(user) => {
                     let under_way = UnderWay::of(&user, Proofs::first(Proof::Password));

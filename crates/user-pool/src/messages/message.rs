@@ -25,8 +25,10 @@ pub enum Kind {
     Invitation,
     /// The password was changed.
     PasswordChanged,
-    /// A code to set a new password.
+    /// A code to set a new password, which the user has asked for.
     Reset,
+    /// The same, which an administrator has sent: the password of before does not sign in any more.
+    ResetByAdministrator,
     /// A code for the second step of a sign-in.
     SecondFactor,
     /// A code to sign in without a password.
@@ -98,7 +100,7 @@ impl Message {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AddressChanged,
         Self::AddressTaken,
         Self::FactorAdded,
@@ -106,6 +108,7 @@ impl Kind {
         Self::Invitation,
         Self::PasswordChanged,
         Self::Reset,
+        Self::ResetByAdministrator,
         Self::SecondFactor,
         Self::SignIn,
         Self::Verification,
@@ -121,6 +124,7 @@ impl Kind {
             Self::Invitation => "invitation",
             Self::PasswordChanged => "password-changed",
             Self::Reset => "reset",
+            Self::ResetByAdministrator => "reset-by-administrator",
             Self::SecondFactor => "second-factor",
             Self::SignIn => "sign-in",
             Self::Verification => "verification",
@@ -135,7 +139,9 @@ impl Kind {
     /// What its texts have to contain.
     pub(crate) const fn brings(self) -> Brings {
         match self {
-            Self::Invitation | Self::Reset | Self::SecondFactor | Self::SignIn => Brings::Secret,
+            Self::Invitation | Self::Reset | Self::ResetByAdministrator | Self::SecondFactor | Self::SignIn => {
+                Brings::Secret
+            }
             Self::Verification => Brings::SecretOrLink,
             Self::AddressChanged
             | Self::AddressTaken

@@ -42,7 +42,7 @@ impl SelfService {
     pub(crate) async fn begin_sign_in(&self, typed: &str, language: String, now: Timestamp) -> Result<String, Error> {
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignIn.lifetime(), now));
-        let nobody = self.nobody(&name);
+        let nobody = self.nobody(typed);
         let work = move |on: &mut Transaction<'_>| {
             let records = &service.stored.records;
             let user = records.signing_in(on, &service.rules.sign_in_name(&name))?;

@@ -12,4 +12,5 @@ pub mod settings;
 pub(crate) mod sign_up;
 pub(crate) mod verify;
 
+pub(crate) use service::Bringer;
 pub use service::SelfService;

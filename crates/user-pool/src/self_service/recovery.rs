@@ -9,8 +9,9 @@ use crate::directory::record::Record;
 use crate::events::event::{Kind as EventKind, Response, Visit};
 use crate::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::passwords::{self, Lasting};
+use crate::routes;
 use crate::secret::Secret;
-use crate::self_service::service::{Outcome, SelfService, unable};
+use crate::self_service::service::{Bringer, Outcome, SelfService, unable};
 use crate::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
 
 /// What the code of a recovery is about.
@@ -52,7 +53,7 @@ impl SelfService {
     ) -> Result<String, DatabaseError> {
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::Reset.lifetime(), now));
-        let (nobody, visit) = (self.nobody(&name), visit.clone());
+        let (nobody, visit) = (self.nobody(typed), visit.clone());
         let work = move |on: &mut Transaction<'_>| {
             let user = service.recoverable(on, &name)?;
             let subject = user.as_ref().map_or(nobody, |(user, _)| user.subject.clone());
@@ -60,7 +61,8 @@ impl SelfService {
             service.events.record(who, (EventKind::ForgotPassword, Response::InProgress), &visit);
             match user {
                 Some((user, to)) => {
-                    let message = service.message(Kind::Reset, to, &user, &code, Some(&language));
+                    let mut message = service.message(Kind::Reset, to, &user, &code, Some(&language));
+                    message.link = Some(service.reset_link());
                     service.send_code(on, &of(&subject), (&code, None), &message, now)?;
                 }
                 None => {
@@ -73,6 +75,44 @@ impl SelfService {
             Ok(subject)
         };
         self.stored.database.write(work).await
+    }
+
+    /// Sends a code to a user whose password an administrator has reset. The administrator has asked for it, so no limit withholds the message. `false`: there is
+    /// no address for a code.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn send_reset(&self, user: &Record, now: Timestamp) -> Result<bool, DatabaseError> {
+        let Some(to) = self.recovery_address(user) else { return Ok(false) };
+        let code = OneTimeCode::random(Purpose::Reset.lifetime(), now);
+        let language = user.attributes.get("locale");
+        let mut message = self.message(Kind::ResetByAdministrator, to, user, &code, language);
+        message.link = Some(self.reset_link());
+        let (service, subject) = (self.clone(), user.subject.clone());
+        let work = move |on: &mut Transaction<'_>| {
+            service.codes.issue(on, &of(&subject), &code, None)?;
+            service.messages.enqueue(on, &message, now)
+        };
+        self.stored.database.write(work).await?;
+        Ok(true)
+    }
+
+    /// The link of a message with a code. It does not have the code: the page asks for it, and for the name.
+    fn reset_link(&self) -> Secret<String> {
+        Secret::new(format!("{}{}", self.origin, routes::RESET_PASSWORD))
+    }
+
+    /// Who brings a code to a page that knows only the name that was typed.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn recovering(&self, typed: &str) -> Result<Bringer, DatabaseError> {
+        let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
+        let (service, nobody) = (self.clone(), self.nobody(typed));
+        let found = self.stored.database.read(move |on| service.recoverable(on, &name)).await?;
+        Ok(Bringer { subject: found.map_or(nobody, |(user, _)| user.subject), is_named: true })
     }
 
     /// The user of this name, if a code can be sent to this user (pool §6.3). A user of the configuration has no other password.
@@ -114,13 +154,17 @@ impl SelfService {
     /// If the database fails.
     pub(crate) async fn recover(
         &self,
-        subject: String,
+        Bringer { subject, is_named }: Bringer,
         code: Secret<String>,
         password: Secret<String>,
         (visit, now): (&Visit, Timestamp),
     ) -> Result<Recovered, DatabaseError> {
         let (service, who, typed) = (self.clone(), subject.clone(), code.clone());
+        let unsent = OneTimeCode::random(Purpose::Reset.lifetime(), now);
         let look = move |on: &mut Transaction<'_>| {
+            if is_named {
+                service.codes.issue_if_none(on, &of(&who), &unsent, now)?;
+            }
             let taken = service.codes.look(on, &of(&who), typed.expose(), now)?;
             let user = service.stored.records.of_subject(on, &who)?;
             Ok((Recovered::of(&taken), service.stored.records.as_long(on, user)?))

@@ -11,7 +11,7 @@ use crate::directory::StoredUsers;
 use crate::directory::attribute::Attributes;
 use crate::directory::name::UserName;
 use crate::directory::record::Record;
-use crate::directory::settings::Usernames;
+use crate::directory::settings::{Alias, Usernames};
 use crate::directory::user::User;
 use crate::events::event::{Challenge, Kind as EventKind, Reason, Response, Visit};
 use crate::events::log::EventLog;
@@ -45,6 +45,22 @@ pub struct SelfService {
     pub(crate) events: EventLog,
     /// The host of the pages, for links in messages.
     pub(crate) origin: Arc<str>,
+}
+
+/// Who brings a code.
+#[derive(Clone, Debug)]
+pub(crate) struct Bringer {
+    /// The `sub`, or one that stands for a name that nobody has.
+    pub(crate) subject: String,
+    /// Whether the name came with the code. Then no page before has made sure that there is a code of this name.
+    pub(crate) is_named: bool,
+}
+
+impl Bringer {
+    /// The page before has named the user.
+    pub(crate) const fn known(subject: String) -> Self {
+        Self { subject, is_named: false }
+    }
 }
 
 /// What the sign-in log says of a code.
@@ -124,9 +140,14 @@ impl SelfService {
 
     /// What users are named by, on pages.
     pub(crate) fn name_label(&self) -> Text {
-        match self.rules.usernames {
-            Usernames::Email => Text::AttributeEmail,
-            Usernames::Chosen => Text::SignInUserName,
+        let has = |alias: Alias| self.rules.aliases.contains(&alias);
+        match (self.rules.usernames, has(Alias::Email), has(Alias::PhoneNumber)) {
+            (Usernames::Email, _, false) => Text::AttributeEmail,
+            (Usernames::Email, _, true) => Text::SignInEmailOrPhone,
+            (Usernames::Chosen, false, false) => Text::SignInUserName,
+            (Usernames::Chosen, true, false) => Text::SignInUserNameOrEmail,
+            (Usernames::Chosen, false, true) => Text::SignInUserNameOrPhone,
+            (Usernames::Chosen, true, true) => Text::SignInUserNameEmailOrPhone,
         }
     }
 
@@ -222,10 +243,11 @@ impl SelfService {
     }
 
     /// The `sub` that stands for a name that nobody has: always the same one, so that its codes and tries are those of one user.
-    pub(super) fn nobody(&self, name: &UserName) -> String {
+    pub(super) fn nobody(&self, typed: &str) -> String {
+        let name = self.counted_name(typed);
         let place = crate::database::Place { table: "codes", column: "nobody", row: &[&self.stored.records.pool] };
         // However a name is spelled: the codes of a user are the same for all spellings, too.
-        let mac = self.vault.authenticate(self.rules.canonical(name).as_str().as_bytes(), &place);
+        let mac = self.vault.authenticate(name.as_bytes(), &place);
         octets::sha256(&mac)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::message::form;
 use crate::messages::message::Kind;
 use crate::routes;
 use crate::secret::Secret;
-use crate::self_service::service::{Outcome, SelfService};
+use crate::self_service::service::{Bringer, Outcome, SelfService};
 use crate::self_service::settings::Address;
 use crate::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
 
@@ -48,14 +48,18 @@ impl SelfService {
     /// If the database fails.
     pub(crate) async fn confirm(
         &self,
-        subject: String,
+        Bringer { subject, is_named }: Bringer,
         address: Address,
         typed: Secret<String>,
         (visit, now): (&Visit, Timestamp),
     ) -> Result<Confirmed, Error> {
         let (service, who) = (self.clone(), subject.clone());
+        let unsent = OneTimeCode::random(Purpose::SignUp.lifetime(), now);
         let work = move |on: &mut Transaction<'_>| {
             let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
+            if is_named {
+                service.codes.issue_if_none(on, &of, &unsent, now)?;
+            }
             let taken = service.codes.take(on, &of, typed.expose(), now)?;
             // The `sub` of a link is what somebody has typed.
             let user = service.stored.records.of_subject(on, &subject)?;
@@ -71,6 +75,35 @@ impl SelfService {
         let (confirmed, is_user) = self.stored.database.write(work).await?;
         self.record(is_user.then_some(&*who), EventKind::SignUp, confirmed.outcome(), visit);
         Ok(confirmed)
+    }
+
+    /// Who brings the code of a sign-up to a page that knows only the name that was typed, and what the code confirms. `None`: nobody confirms an address here.
+    ///
+    /// Where the e-mail address is the name, or is to be one, it belongs to nobody yet: then it is the newest sign-up with the address.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn confirming(&self, typed: &str) -> Result<Option<(Bringer, Address)>, Error> {
+        let Some(first) = self.confirmed_address() else { return Ok(None) };
+        let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
+        let (service, nobody) = (self.clone(), self.nobody(typed));
+        let find = move |on: &mut Transaction<'_>| {
+            let records = &service.stored.records;
+            let named = records.signing_in(on, &service.rules.sign_in_name(&name))?;
+            let by_address = records.signed_up_with(on, name.as_str())?;
+            let is_unconfirmed = |user: &Record| user.status == Status::Unconfirmed && user.is_enabled;
+            records.as_long(on, named.filter(is_unconfirmed).or(by_address.filter(is_unconfirmed)))
+        };
+        let user = self.stored.database.read(find).await?;
+        let found = user.and_then(|user| Some((self.address_to_confirm(&user.attributes)?, user.subject)));
+        let (address, subject) = found.unwrap_or((first, nobody));
+        Ok(Some((Bringer { subject, is_named: true }, address)))
+    }
+
+    /// What most users who sign up have to confirm. `None`: administrators confirm users, or nobody signs up.
+    pub(crate) fn confirmed_address(&self) -> Option<Address> {
+        self.settings.sign_up.as_ref()?.verify.first().copied()
     }
 
     fn settle(

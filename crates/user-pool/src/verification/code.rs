@@ -171,6 +171,24 @@ impl Codes {
         self.put(on, of, (&code.that_nobody_has(), pending), (&set, &[now.into(), WRONG_TRIES_MAX.into()]))
     }
 
+    /// Issues a code that nobody gets, where no code is valid: somebody brings one, and a name that nobody has must not answer otherwise than one whose user was
+    /// sent a code.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn issue_if_none(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let set = "id = excluded.id, mac = excluded.mac, wrong_tries = 0, wrong_before = 0, sent_until = NULL, pending = NULL, \
+                   expires_at = excluded.expires_at WHERE expires_at <= ?9";
+        self.put(on, of, (code, None), (set, &[now.into()]))
+    }
+
     /// Writes a code. `set` is what becomes of one of before, with more values.
     fn put(
         &self,

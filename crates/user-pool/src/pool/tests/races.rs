@@ -100,7 +100,12 @@ async fn verification_code() -> usize {
     let service = open.fixture.pool.ui().service.as_ref().expect("a store");
     let (visit, now) = (Visit::none(), START);
     winners(|_| {
-        let confirmed = service.confirm(subject.clone(), Address::Email, code.clone(), (&visit, now));
+        let confirmed = service.confirm(
+            crate::self_service::Bringer::known(subject.clone()),
+            Address::Email,
+            code.clone(),
+            (&visit, now),
+        );
         async { confirmed.await.expect("written") == Confirmed::Yes }
     })
 }

@@ -1,5 +1,6 @@
 //! Sign-up, recovery and the first password of one's own: what they have in common is here.
 
+mod any_browser;
 mod hosts;
 mod recovery;
 mod sign_up;

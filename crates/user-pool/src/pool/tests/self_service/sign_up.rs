@@ -326,9 +326,27 @@ async fn pages_say_what_a_user_is_named_by_and_how_long_a_password_is() {
     let shown = overview.text().split("<main").nth(1).expect("a page");
     assert_eq!(shown.matches("ada@example.com").count(), 1, "{shown}");
 
-    let open = Open::new(directory::settings::Settings::default()).await;
-    let page = open.fixture.browser().authorize(&[]).await;
-    assert!(page.text().contains(&format!("{label}User name</label>")), "{}", page.text());
+    use directory::settings::{Alias, Settings};
+    for (rules, named) in [
+        (Settings::default(), "User name"),
+        (Settings { aliases: vec![Alias::PreferredUsername], ..Settings::default() }, "User name"),
+        (Settings { aliases: vec![Alias::Email], ..Settings::default() }, "User name or e-mail address"),
+        (Settings { aliases: vec![Alias::PhoneNumber], ..Settings::default() }, "User name or phone number"),
+        (
+            Settings { aliases: vec![Alias::PhoneNumber, Alias::Email], ..Settings::default() },
+            "User name, e-mail address or phone number",
+        ),
+        (Settings { aliases: vec![Alias::PhoneNumber], ..by_address() }, "E-mail address or phone number"),
+    ] {
+        let open = Open::new(rules).await;
+        let mut browser = open.fixture.browser();
+        let page = browser.authorize(&[]).await;
+        assert!(page.text().contains(&format!("{label}{named}</label>")), "{named}: {}", page.text());
+        for path in [routes::FORGOT_PASSWORD, routes::RESET_PASSWORD, routes::CONFIRM_USER] {
+            let page = browser.get(path).await;
+            assert!(page.text().contains(&format!("{label}{named}</label>")), "{path}: {}", page.text());
+        }
+    }
 }
 
 /// The number is confirmed, and the address is only what somebody has typed.
