@@ -147,7 +147,7 @@ const USER_POOL: &[(&str, &str)] = &[
     // Pages show which second factors there are, and the seed of one that is set up.
     ("hosted_ui", "account credential directory factors federation messages oauth self_service signin verification"),
     // What users see and change of themselves.
-    ("account", "credential directory factors messages self_service signin verification"),
+    ("account", "credential directory factors federation messages self_service signin verification"),
     ("oauth", "directory federation signin"),
     ("federation", "directory"),
     // A second factor may be a code that is sent.

@@ -103,7 +103,8 @@ impl UserPool {
             second,
             (events.clone(), clock.clone()),
         ));
-        let account = Account::new(&settings, memory, stored.as_ref(), &sign_in, (events.clone(), clock.clone()));
+        let account =
+            Account::new(&settings, memory, stored.as_ref(), (&sign_in, &federation), (events.clone(), clock.clone()));
         let parts = Parts {
             failures: Arc::clone(&failures),
             url: Arc::clone(&origin),

@@ -67,7 +67,8 @@ pub(super) const fn of(subject: &str, address: Address) -> CodeOf<'_> {
 }
 
 impl Account {
-    /// Whether users change it by themselves: the settings allow it, and a code can be sent.
+    /// Whether users change it by themselves: the settings allow it, and a code can be sent. Not those whose provider says what it is
+    /// ([`given_by`](Self::given_by)).
     pub(crate) fn may_change(&self, address: Address) -> bool {
         let attribute = address.attribute();
         self.outgoing.can_send(medium(address)) && self.settings.attributes.iter().any(|name| name == attribute)
@@ -98,6 +99,9 @@ impl Account {
         }
         let (account, code) = (self.clone(), OneTimeCode::random(Purpose::VerifyAttribute.lifetime(), now));
         let send = move |on: &mut Transaction<'_>, user: &Record| {
+            if account.given_by(user, address.attribute()).is_some() {
+                return Ok(Asked::Wrong);
+            }
             let to = Recipient { medium: medium(address), address: typed.clone() };
             let mut message = Message::new(Kind::Verification, to, user.shown_name(), Content::Notice);
             message.subject = Some(user.subject.clone());
@@ -163,7 +167,7 @@ impl Account {
     ) -> Result<Verified, Error> {
         let (records, attribute) = (&self.stored.records, address.attribute());
         let mut after = user.attributes.clone();
-        if after.set(attribute, new).is_err() {
+        if self.given_by(user, attribute).is_some() || after.set(attribute, new).is_err() {
             return Ok(Verified::Expired);
         }
         after.verify(attribute);
@@ -181,25 +185,25 @@ impl Account {
         }
         let done = Done { operation: "user.address", subject: Some(&user.subject), detail: Some(attribute) };
         self.audit(on, done, now)?;
-        self.tell_former(on, user, (address, new), now)?;
+        self.tell_former(on, user, (address, Some(new)), now)?;
         Ok(Verified::Yes)
     }
 
-    fn sends_second_factor_to(&self, attribute: &str) -> bool {
+    pub(super) fn sends_second_factor_to(&self, attribute: &str) -> bool {
         let factors = self.sign_in.second().map(|second| &second.settings.factors);
         factors.into_iter().flatten().any(|factor| factor.address() == Some(attribute))
     }
 
     /// Tells the former address, if the user has shown to have it.
-    fn tell_former(
+    pub(super) fn tell_former(
         &self,
         on: &mut Transaction<'_>,
         user: &Record,
-        (address, new): (Address, &str),
+        (address, new): (Address, Option<&str>),
         now: Timestamp,
     ) -> Result<(), Error> {
         let attribute = address.attribute();
-        let former = user.attributes.get(attribute).filter(|former| *former != new);
+        let former = user.attributes.get(attribute).filter(|former| Some(*former) != new);
         let Some(former) = former.filter(|_| user.attributes.is_verified(attribute)) else { return Ok(()) };
         let to = Recipient { medium: medium(address), address: former.to_owned() };
         let mut message = Message::new(Kind::AddressChanged, to, user.shown_name(), Content::Notice);

@@ -10,6 +10,7 @@ pub(crate) mod factors;
 pub(crate) mod gate;
 pub(crate) mod overview;
 pub(crate) mod password;
+pub(crate) mod phone;
 pub(crate) mod profile;
 mod service;
 pub(crate) mod sessions;

@@ -23,6 +23,8 @@ pub(crate) enum Saved {
     Yes,
     /// A value has not the form that it must have. This is the name of the attribute.
     Wrong(String),
+    /// The provider at which the user signs in says what this attribute is.
+    Given(String),
     /// Another user has the name.
     AliasTaken,
     /// Too many changes. The next one is permitted after this time.
@@ -38,12 +40,19 @@ impl Account {
         names.filter(|name| !matches!(*name, "email" | "phone_number"))
     }
 
+    /// The title of the provider that says at each sign-in what this attribute of the user is. `None`: nobody, so the user may change it.
+    pub(crate) fn given_by(&self, user: &Record, attribute: &str) -> Option<&str> {
+        let provider = self.federation.of_user(user)?;
+        provider.settings.mapping.sets(attribute).then_some(&*provider.settings.title)
+    }
+
     /// Whether users have to give it.
     pub(crate) fn is_required(&self, name: &str) -> bool {
         self.rules.required.iter().any(|required| required == name)
     }
 
-    /// Changes attributes of a user. An empty value removes one. Names that are none of [`profile_names`](Self::profile_names) are not looked at.
+    /// Changes attributes of a user. An empty value removes one. Names that are none of [`profile_names`](Self::profile_names) are
+    /// not looked at, and names that are not given stay.
     ///
     /// # Errors
     ///
@@ -66,6 +75,10 @@ impl Account {
                 Err(fault) => return Ok(Saved::Wrong(fault)),
             };
             let changed = changed(&user.attributes, &after);
+            // The next sign-in would undo it.
+            if let Some(given) = changed.iter().find(|name| account.given_by(user, name).is_some()) {
+                return Ok(Saved::Given(given.clone()));
+            }
             if changed.is_empty() {
                 return Ok(Saved::Yes);
             }

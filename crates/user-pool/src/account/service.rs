@@ -12,6 +12,7 @@ use crate::directory::StoredUsers;
 use crate::directory::record::Record;
 use crate::events::audit::{Actor, AuditRows, Done};
 use crate::events::log::EventLog;
+use crate::federation::Federation;
 use crate::memory::PoolMemory;
 use crate::messages::outgoing::Outgoing;
 use crate::passwords::Passwords;
@@ -37,6 +38,8 @@ pub(crate) struct Account {
     /// The sign-in log.
     pub(super) events: EventLog,
     pub(super) clock: Clock,
+    /// The providers that say what some attributes of their users are.
+    pub(super) federation: Arc<Federation>,
 }
 
 impl Account {
@@ -45,7 +48,7 @@ impl Account {
         settings: &Settings,
         memory: &PoolMemory,
         stored: Option<&StoredUsers>,
-        sign_in: &Arc<SignIn>,
+        (sign_in, federation): (&Arc<SignIn>, &Arc<Federation>),
         (events, clock): (EventLog, Clock),
     ) -> Option<Self> {
         let (stored, outgoing) = (stored?.clone(), Outgoing::new(settings, memory)?);
@@ -58,6 +61,7 @@ impl Account {
             sign_up: settings.self_service.sign_up.clone(),
             passwords: Passwords::new(stored.clone(), settings.password_policy.clone(), hasher),
             outgoing,
+            federation: Arc::clone(federation),
             events,
             clock,
             stored,

@@ -36,6 +36,20 @@ pub(crate) fn may_keep(user: &User, before: &Owned, after: &Owned, settings: &Se
     if loses(has_a_way_in) { Err(Stays::OnlyWayIn) } else { Ok(()) }
 }
 
+/// Whether the user may become `after`, who has lost an address.
+///
+/// # Errors
+///
+/// See [`Stays`].
+pub(crate) fn may_become(before: &User, after: &User, owned: &Owned, settings: &Settings) -> Result<(), Stays> {
+    let loses =
+        |has: fn(&User, &Owned, &Settings) -> bool| has(before, owned, settings) && !has(after, owned, settings);
+    if settings.mode_of(before.groups()) == Mode::Required && loses(has_two_factors) {
+        return Err(Stays::LastSecondFactor);
+    }
+    if loses(has_a_way_in) { Err(Stays::OnlyWayIn) } else { Ok(()) }
+}
+
 /// Whether the user can begin a sign-in.
 fn has_a_way_in(user: &User, owned: &Owned, settings: &Settings) -> bool {
     is_of_provider(user)

@@ -16,6 +16,11 @@ impl Mapping {
         Self(pairs.into_iter().collect())
     }
 
+    /// Whether a sign-in sets this attribute. Then `email_verified` belongs to the address, too.
+    pub(crate) fn sets(&self, attribute: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == attribute)
+    }
+
     /// Sets each mapped attribute to what the provider says now. One that it does not say, or whose value is not of the form of the attribute,
     /// is removed: what was true of the user at an earlier sign-in need not be true any more. Other attributes stay.
     pub(crate) fn apply(&self, rules: &Settings, attributes: &mut Attributes, claims: &Claims) {

@@ -13,6 +13,7 @@ pub mod settings;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::directory::record::Record;
 use crate::directory::{self, StoredUsers};
 use crate::oidc::RelyingParty;
 use crate::settings::Settings;
@@ -63,6 +64,11 @@ impl Federation {
     /// The provider of that name, as in the configuration.
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Provider>> {
         self.0.iter().find(|provider| *provider.settings.name == *name)
+    }
+
+    /// The provider at which this user signs in. `None`: at the pool, or at one that is not in the configuration any more.
+    pub(crate) fn of_user(&self, user: &Record) -> Option<&Arc<Provider>> {
+        user.identities.iter().find_map(|identity| self.named(&identity.provider))
     }
 
     /// The provider that an application asks for by `idp_identifier` (pool §9.3): its name, or the domain of e-mail addresses of its users.

@@ -12,6 +12,7 @@ mod history;
 mod overview;
 mod passkey;
 mod password;
+mod phone;
 mod profile;
 mod recovery_codes;
 mod sessions;
@@ -53,7 +54,7 @@ impl HostedUi {
             Section::Export => self.account_export_page(&at).await,
             Section::Delete => self.account_delete_page(&at).await,
             // They are no pages.
-            Section::EmailAgain | Section::PhoneAgain => Ok(self.not_found(headers)),
+            Section::EmailAgain | Section::PhoneAgain | Section::PhoneRemove => Ok(self.not_found(headers)),
             Section::Factors => self.account_factors_page(&at).await,
             Section::App => self.account_app_page(&at).await,
             Section::Passkey => self.account_passkey_page(&at).await,
@@ -81,6 +82,7 @@ impl HostedUi {
             Section::Phone => self.account_address(&at, Address::PhoneNumber).await,
             Section::PhoneCode => self.account_code(&at, Address::PhoneNumber).await,
             Section::PhoneAgain => self.account_code_again(&at, Address::PhoneNumber).await,
+            Section::PhoneRemove => self.account_remove_phone(&at).await,
             Section::Sessions => self.account_end(&at).await,
             Section::Export => self.account_export(&at).await,
             Section::Delete => self.account_delete(&at).await,

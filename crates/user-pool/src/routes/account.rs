@@ -19,6 +19,8 @@ pub(crate) enum Section {
     PhoneCode,
     /// The target of the form that asks for another one.
     PhoneAgain,
+    /// The target of the form that removes the phone number.
+    PhoneRemove,
     /// Where the user is signed in.
     Sessions,
     /// What the user has done.
@@ -47,7 +49,7 @@ enum Takes {
 }
 
 impl Section {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Overview,
         Self::Password,
         Self::Profile,
@@ -57,6 +59,7 @@ impl Section {
         Self::Phone,
         Self::PhoneCode,
         Self::PhoneAgain,
+        Self::PhoneRemove,
         Self::Sessions,
         Self::History,
         Self::Export,
@@ -79,6 +82,7 @@ impl Section {
             Self::Phone => "/account/phone",
             Self::PhoneCode => "/account/phone/code",
             Self::PhoneAgain => "/account/phone/again",
+            Self::PhoneRemove => "/account/phone/remove",
             Self::Sessions => "/account/sessions",
             Self::History => "/account/history",
             Self::Export => "/account/export",
@@ -95,6 +99,7 @@ impl Section {
         match self {
             Self::EmailAgain => Self::EmailCode,
             Self::PhoneAgain => Self::PhoneCode,
+            Self::PhoneRemove => Self::Phone,
             page => page,
         }
     }
@@ -102,7 +107,7 @@ impl Section {
     const fn takes(self) -> Takes {
         match self {
             Self::Overview | Self::History => Takes::Reading,
-            Self::EmailAgain | Self::PhoneAgain => Takes::Form,
+            Self::EmailAgain | Self::PhoneAgain | Self::PhoneRemove => Takes::Form,
             Self::Password
             | Self::Profile
             | Self::Email

@@ -42,6 +42,8 @@ pub struct Field<'a> {
     /// What was typed before.
     pub value: &'a str,
     pub is_required: bool,
+    /// Whether it is below the other fields, and hidden until somebody opens the list.
+    pub is_folded: bool,
     /// What to type, below the label.
     pub hint: Option<Sentence>,
 }
@@ -93,6 +95,12 @@ impl Form<'_> {
         (!all.is_empty()).then(|| all.join(" "))
     }
 
+    /// Whether there is a list of folded fields, and whether it is closed: not if there is nothing else, or if something is wrong, which may be there.
+    fn folded(&self) -> Option<bool> {
+        let (folded, others): (Vec<_>, Vec<_>) = self.fields.iter().partition(|field| field.is_folded);
+        (!folded.is_empty()).then_some(!others.is_empty() && self.alert.is_none())
+    }
+
     /// The cursor is in the first field that is empty and must not be.
     fn has_cursor(&self, field: &Field<'_>) -> bool {
         self.fields
@@ -106,7 +114,7 @@ impl<'a> Field<'a> {
     /// A field that must be filled in.
     pub fn required(name: &str, label: Label, input: Input, value: &'a str) -> Self {
         let id = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        Self { name: name.to_owned(), id, label, input, value, is_required: true, hint: None }
+        Self { name: name.to_owned(), id, label, input, value, is_required: true, is_folded: false, hint: None }
     }
 
     fn label<'v>(&'v self, view: &'v View<'_>) -> &'v str {

@@ -12,10 +12,17 @@ use crate::secret::Secret;
 
 const AT: Timestamp = Timestamp::from_seconds(9);
 
-/// `has`: `password`, `email` (verified), `provider` (where the user signs in).
+/// `has`: `password`, `email` and `phone` (verified), `provider` (where the user signs in).
 fn user(has: &[&str]) -> User {
-    let mail = json!({"email": "ada@example.com", "email_verified": "true"});
-    let attributes = if has.contains(&"email") { mail } else { json!({}) };
+    let mut attributes = json!({});
+    if has.contains(&"email") {
+        attributes["email"] = "ada@example.com".into();
+        attributes["email_verified"] = "true".into();
+    }
+    if has.contains(&"phone") {
+        attributes["phone_number"] = "+4930123456".into();
+        attributes["phone_number_verified"] = "true".into();
+    }
     let record = Record {
         subject: "s".into(),
         username: "ada".into(),
@@ -141,4 +148,18 @@ fn a_user_of_another_provider_needs_a_passkey_only_where_a_second_factor_is_requ
     assert_eq!(may_remove(Mode::Required, owned(1, false), owned(0, false)), last);
     assert_eq!(may_remove(Mode::Required, owned(0, true), owned(0, false)), last);
     assert_eq!(may_remove(Mode::Required, owned(1, true), owned(0, true)), Ok(()));
+}
+
+#[test]
+fn a_phone_number_stays_where_it_is_the_only_second_factor_that_must_be() {
+    let loses = |mode: Mode, has: &[&str], owned: &Owned| {
+        let (before, after) = (user(&[has, &["phone"]].concat()), user(has));
+        may_become(&before, &after, owned, &settings(mode, &[]))
+    };
+    let none = owned(0, false);
+    assert_eq!(loses(Mode::Required, &["password"], &none), Err(Stays::LastSecondFactor));
+    assert_eq!(loses(Mode::Required, &["provider"], &none), Err(Stays::LastSecondFactor));
+    assert_eq!(loses(Mode::Required, &["password", "email"], &none), Ok(()));
+    assert_eq!(loses(Mode::Required, &["password"], &owned(0, true)), Ok(()));
+    assert_eq!(loses(Mode::Optional, &["password"], &none), Ok(()));
 }

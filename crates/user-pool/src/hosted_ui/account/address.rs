@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use crate::account::Fresh;
 use crate::account::address::{Asked, Verified};
+use crate::directory::record::Record;
 use crate::hosted_ui::account::form::{OneForm, Page};
 use crate::hosted_ui::account::gate::{At, Halt};
 use crate::hosted_ui::fields::{attribute_field, wrong_attribute};
@@ -50,31 +51,34 @@ impl HostedUi {
     pub(super) async fn account_address_page(&self, at: &At<'_>, address: Address) -> Result<WholeResponse, Halt> {
         let fresh = self.account_fresh(at).await?;
         let seen = at.account.overview(fresh.visitor()).await?.ok_or_else(|| self.account_over(at))?;
-        let Some(user) = seen.record.filter(|_| at.account.may_change(address)) else {
+        let attribute = address.attribute();
+        let is_own = |user: &Record| at.account.given_by(user, attribute).is_none();
+        let Some(user) = seen.record.filter(|user| at.account.may_change(address) && is_own(user)) else {
             return Ok(self.not_found(at.headers));
         };
         // One that is not verified may be confirmed as it is.
-        let attribute = address.attribute();
         let current = user.attributes.get(attribute).filter(|_| !user.attributes.is_verified(attribute));
         let page: Page<Typed> = self.account_shown(at, fresh.visitor(), || current.unwrap_or_default().to_owned());
+        let may_remove = address == Address::PhoneNumber && at.account.may_remove_phone(&user);
         Ok(self.account_show(at, &page, |page, carried, status| {
-            self.show_account_address(at, address, page, (carried, status))
+            self.show_account_address(at, address, page, (may_remove, carried, status))
         }))
     }
 
-    fn show_account_address(
+    pub(super) fn show_account_address(
         &self,
         at: &At<'_>,
         address: Address,
         page: &Page<Typed>,
-        (carried, status): (&str, StatusCode),
+        (may_remove, carried, status): (bool, &str, StatusCode),
     ) -> WholeResponse {
+        let remove = Other { action: Section::PhoneRemove.path(), label: Text::AccountPhoneRemove };
         let one = OneForm {
             title: title(address),
             lead: vec![Text::AccountAddressLead.into()],
             fields: vec![attribute_field(address.attribute(), &page.step.step)],
             submit: Text::RecoverySubmit,
-            others: &[],
+            others: if may_remove { std::slice::from_ref(&remove) } else { &[] },
         };
         self.account_form_page(at, (page.alert(), carried, status), one)
     }
@@ -90,7 +94,7 @@ impl HostedUi {
         match self.send_account_code(at, &fresh, address, typed).await? {
             Ok(()) => Ok(reply::see_other(code_section(address).path())),
             Err(notice) => Ok(self.account_again(at, page, notice, |page, carried, status| {
-                self.show_account_address(at, address, page, (carried, status))
+                self.show_account_address(at, address, page, (false, carried, status))
             })),
         }
     }

@@ -163,7 +163,7 @@ const fn changed(is_done: bool) -> (EventKind, Response) {
     (EventKind::FactorChange, if is_done { Response::Pass } else { Response::Fail })
 }
 
-const fn why(stays: Stays) -> Text {
+pub(super) const fn why(stays: Stays) -> Text {
     match stays {
         Stays::LastSecondFactor => Text::FactorsLast,
         Stays::OnlyWayIn => Text::FactorsOnly,

@@ -79,7 +79,7 @@ impl HostedUi {
             (Address::Email, Text::AccountEmailLink, Section::Email, Section::EmailCode),
             (Address::PhoneNumber, Text::AccountPhoneLink, Section::Phone, Section::PhoneCode),
         ] {
-            if at.account.may_change(address) {
+            if at.account.may_change(address) && at.account.given_by(user, address.attribute()).is_none() {
                 links.push(Link::here(label, section.path()));
                 let waits = seen.pending.iter().any(|(pending, _)| *pending == address);
                 links.extend(waits.then(|| Link::here(Text::AccountPendingLink, code.path())));
@@ -87,12 +87,16 @@ impl HostedUi {
         }
         let pending = seen.pending.iter();
         let pending = pending.map(|(_, new)| Sentence::from(Text::AccountPending).named("address", new.as_str()));
+        let names = ["email", "phone_number"].into_iter().chain(at.account.profile_names());
+        let given = names.filter(|name| user.attributes.get(name).is_some());
+        let given = given.filter_map(|name| at.account.given_by(user, name)).next();
+        let given = given.map(|provider| Sentence::from(Text::AccountFromProvider).named("provider", provider));
         // Who is named by the address sees it once.
         let name = (user.attributes.get("email") != Some(who.user().shown_name())).then(|| name(who));
         AccountPart {
             title: Text::AccountProfileTitle,
             facts: name.into_iter().chain(facts).collect(),
-            notes: pending.collect(),
+            notes: given.into_iter().chain(pending).collect(),
             links,
         }
     }

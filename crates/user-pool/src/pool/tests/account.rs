@@ -4,6 +4,7 @@ mod address;
 mod data;
 mod gate;
 mod password;
+mod phone;
 mod profile;
 mod sessions;
 

@@ -1,5 +1,6 @@
 //! Users who sign in at another provider: a second pool, called in this process.
 
+mod account;
 mod steps;
 
 use std::pin::Pin;

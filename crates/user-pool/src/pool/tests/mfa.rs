@@ -125,8 +125,9 @@ pub(super) fn seed_of(page: &Answer) -> Seed {
 }
 
 pub(super) fn codes_of(page: &Answer) -> Vec<String> {
-    let list = page.text().split("<li>").skip(1);
-    list.map(|item| item.split_once("</li>").expect("its end").0.to_owned()).collect()
+    let block = page.text().split_once(r#"<pre class="codes" tabindex="0">"#);
+    let block = block.and_then(|(_, rest)| rest.split_once("</pre>"));
+    block.map(|(codes, _)| codes.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 #[tokio::test]

@@ -28,6 +28,26 @@ async fn the_profile_is_saved_and_shown_as_text() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_or_has_a_value_comes_first_and_the_rest_is_folded() {
+    let stored = with(|settings| {
+        let rules = Rules { required: vec!["family_name".into()], ..Rules::clone(&settings.directory) };
+        settings.directory = Arc::new(rules);
+    })
+    .await;
+    let mut browser = stored.grace().await;
+    browser.open_and_fill(PROFILE, &[("nickname", "Amazing"), ("family_name", "Hopper")]).await;
+    let page = browser.get(PROFILE).await;
+    let (first, folded) = page.text().split_once("<details class=\"folded\">").expect("a list that is closed");
+    for (name, is_first) in [("family_name", true), ("nickname", true), ("website", false), ("gender", false)] {
+        let field = format!("name=\"{name}\"");
+        assert_eq!([first, folded].map(|part| part.contains(&field)), [is_first, !is_first], "{name}");
+    }
+    // What is wrong is seen.
+    let wrong = browser.fill(PROFILE, &page, &[("website", ""), ("birthdate", "yesterday")]).await;
+    assert!(wrong.text().contains("<details class=\"folded\" open>"), "{}", wrong.text());
+}
+
+#[tokio::test]
 async fn a_long_profile_fits_into_its_form() {
     let stored = pool().await;
     let mut browser = stored.grace().await;
