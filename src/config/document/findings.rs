@@ -25,6 +25,10 @@ struct Finding {
     hint: Option<String>,
     /// Other places that the message is about.
     labels: Vec<(Place, String)>,
+    /// Of an unknown key: the setting that was probably meant.
+    meant: Option<Path>,
+    /// The setting without which this is an error.
+    lacks: Option<Path>,
     veiled: Option<Veiled>,
 }
 
@@ -84,9 +88,9 @@ impl Findings {
         if self.errors().next().is_some() { Err(Reported(())) } else { Ok(()) }
     }
 
-    /// All problems, with their places in the text.
+    /// All problems, with their places in the text. What only follows from another problem is left out.
     pub(crate) fn located(self, root: Option<&Node>) -> Vec<Diagnostic> {
-        let locate = |Finding { severity, at, path, message, hint, labels, veiled }: Finding| Diagnostic {
+        let locate = |Finding { severity, at, path, message, hint, labels, veiled, .. }: Finding| Diagnostic {
             severity,
             span: at.span(root),
             path: path.to_string(),
@@ -95,7 +99,17 @@ impl Findings {
             labels: labels.into_iter().filter_map(|(at, text)| Some(Label { span: at.span(root)?, text })).collect(),
             veiled,
         };
-        self.list.into_iter().map(locate).collect()
+        let follows: Vec<bool> = self.list.iter().map(|finding| self.follows(finding)).collect();
+        self.list.into_iter().zip(follows).filter(|(_, follows)| !follows).map(|(finding, _)| locate(finding)).collect()
+    }
+
+    /// Whether the setting that is missing is there: under a misspelled key, or with a mistake in its value. Another error says so.
+    fn follows(&self, finding: &Finding) -> bool {
+        let Some(lacks) = &finding.lacks else { return false };
+        let is_there = |other: &Finding| {
+            other.lacks.is_none() && (other.meant.as_ref() == Some(lacks) || other.path.is_within(lacks))
+        };
+        self.errors().any(is_there)
     }
 
     fn errors(&self) -> impl Iterator<Item = &Finding> {
@@ -110,6 +124,8 @@ impl Findings {
             message,
             hint: None,
             labels: Vec::new(),
+            meant: None,
+            lacks: None,
             veiled: None,
         });
         self.list.last_mut().expect("one was just pushed")
@@ -150,6 +166,18 @@ impl Problem<'_> {
     /// secret.
     pub(crate) fn unless_shown(self, keys: Vec<Span>, path: &Path, message: &'static str) -> Self {
         self.0.veiled = Some(Veiled { keys, path: path.to_string(), message });
+        self
+    }
+
+    /// Says which setting is missing: if it is there under a misspelled key, or has a mistake itself, only that is shown.
+    pub(crate) fn lacks(self, setting: &Path) -> Self {
+        self.0.lacks = Some(setting.clone());
+        self
+    }
+
+    /// Says which setting an unknown key was probably meant to be.
+    pub(crate) fn meant(self, setting: Option<Path>) -> Self {
+        self.0.meant = setting;
         self
     }
 

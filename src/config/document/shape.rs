@@ -60,7 +60,7 @@ impl Checker<'_> {
             Value::Float(number) if types.number => self.real(*number, schema, path),
             Value::Bool(truth) if types.boolean => Ok(Json::from(*truth)),
             Value::Substituted { text, .. } => self.substituted(node, text, schema, path),
-            _ => self.mismatch(node, types, path),
+            _ => self.mismatch(node, schema, types, path),
         }
     }
 
@@ -72,14 +72,14 @@ impl Checker<'_> {
             (Some(number), _) if types.integer => self.integer(number, schema, path),
             _ if types.number => match text.parse() {
                 Ok(number) => self.real(number, schema, path),
-                Err(_) => self.mismatch(node, types, path),
+                Err(_) => self.mismatch(node, schema, types, path),
             },
             (_, "true" | "false") if types.boolean => Ok(Json::from(text == "true")),
-            _ => self.mismatch(node, types, path),
+            _ => self.mismatch(node, schema, types, path),
         }
     }
 
-    fn mismatch(&mut self, node: &Node, types: Types, path: &Path) -> Result<Json, Reported> {
+    fn mismatch(&mut self, node: &Node, schema: Schema<'_>, types: Types, path: &Path) -> Result<Json, Reported> {
         let problem = self.found.problem(path, format!("expected {}, found {}", types.name(), kind(node)));
         let hint = match &node.value {
             // The schema takes numbers as numbers. Text in quotes would be another value.
@@ -94,6 +94,9 @@ impl Checker<'_> {
                 Some("put `-` before it, or `[ ]` around it, to make it a list".to_owned())
             }
             Value::Sequence(_) if types == Types::OBJECT => Some("write one mapping here, not a list".to_owned()),
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) if types == Types::OBJECT => {
+                members(schema)
+            }
             Value::String(text) if types.array && !text.contains('\n') => {
                 Some("write a list: `[a]`, `[a, b]`".to_owned())
             }
@@ -215,8 +218,9 @@ impl Checker<'_> {
             _ => suggest::hint(key, free.iter().copied()),
         };
         let problem = self.found.problem_at_key(&path.key(key), format!("unknown key `{key}`")).maybe_hint(hint);
-        problem.unless_shown(vec![*key_span], path, UNKNOWN_KEY);
-        suggest::nearest(key, free)
+        let meant = suggest::nearest(key, free);
+        problem.meant(meant.map(|name| path.key(name))).unless_shown(vec![*key_span], path, UNKNOWN_KEY);
+        meant
     }
 
     /// Alternatives of one of three kinds: texts, mappings with a `type` member, mappings with one key.
@@ -232,7 +236,7 @@ impl Checker<'_> {
             return self.choice(node, schema, &choices.concat(), path);
         }
         if !matches!(node.value, Value::Mapping(_)) {
-            return self.mismatch(node, Types::OBJECT, path);
+            return self.mismatch(node, schema, Types::OBJECT, path);
         }
         match Schema::tag(alternatives) {
             Some(tag) => self.tagged(node, tag, schema, alternatives, path),
@@ -303,6 +307,20 @@ impl Checker<'_> {
         self.found.problem(path, format!("unknown value `{written}`")).maybe_hint(hint).fail()
     }
 }
+
+/// How to write a mapping with these members.
+fn members(schema: Schema<'_>) -> Option<String> {
+    let all: Vec<String> = schema.keys().map(|name| format!("`{name}`")).collect();
+    let (some, more) = if all.len() > MEMBERS_SHOWN { (&all[..MEMBERS_SHOWN], ", …") } else { (&all[..], "") };
+    let first = schema.keys().next()?;
+    Some(format!(
+        "write `{first}: …` on a line below it, indented, or `{{ {first}: … }}`; its keys are {}{more}",
+        some.join(", ")
+    ))
+}
+
+/// Members of a mapping that a hint names, at most.
+const MEMBERS_SHOWN: usize = 12;
 
 fn truth_value(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {

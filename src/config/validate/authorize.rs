@@ -111,7 +111,10 @@ impl<'r> Allowed<'r> {
     pub(super) fn authorize(&self, at: &Path, found: &mut Findings) -> Result<Option<AuthorizeSettings>, Reported> {
         if self.groups.is_none() && self.groups_claim.is_some() {
             let problem = found.problem(&at.key("groups_claim"), "`groups_claim` without `allowed_groups`");
-            return problem.hint("it only says which claim `allowed_groups` looks at; set both, or remove it").fail();
+            return problem
+                .lacks(&at.key("allowed_groups"))
+                .hint("it only says which claim `allowed_groups` looks at; set both, or remove it")
+                .fail();
         }
         let claim = self.groups_claim.map(|claim| value::claim_path(claim, &at.key("groups_claim"), found));
         let claim = claim.unwrap_or_else(|| Ok(vec![GROUPS.to_owned()]));

@@ -81,7 +81,7 @@ pub(super) fn bearer(
 fn without_audience(raw: &Bearer, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
     if raw.token_type == TokenType::Id {
         let problem = context.found.problem(at, "`token_type: id` without `audience`");
-        return problem.hint("list the client IDs whose ID tokens are accepted").fail();
+        return problem.lacks(&at.key("audience")).hint("list the client IDs whose ID tokens are accepted").fail();
     }
     let names_client = |claim: &AdditionalClaim| ["aud", "client_id", "azp"].contains(&claim.name.as_str());
     if !raw.additional_claims.iter().any(|(_, claim)| names_client(claim)) {
@@ -101,7 +101,7 @@ fn issuers(
 ) -> Result<Vec<AuthenticateKind>, Reported> {
     if let (Some(_), None) = (&raw.jwks_endpoint, &raw.issuer) {
         let problem = context.found.problem(&at.key("jwks_endpoint"), "`jwks_endpoint` without `issuer`");
-        return problem.hint("set `issuer` to the claim `iss` of the tokens").fail();
+        return problem.lacks(&at.key("issuer")).hint("set `issuer` to the claim `iss` of the tokens").fail();
     }
     let given: Vec<&str> = [
         ("provider", raw.provider.is_some()),
@@ -145,7 +145,10 @@ fn issuers(
 fn keys_of(issuer: &str, raw: &Bearer, at: &Path, context: &mut Context<'_>) -> Result<AuthenticateKind, Reported> {
     let Some(jwks) = &raw.jwks_endpoint else {
         let problem = context.found.problem(at, "`issuer` without `jwks_endpoint`");
-        return problem.hint("set `jwks_endpoint` to the URL of the keys of the issuer").fail();
+        return problem
+            .lacks(&at.key("jwks_endpoint"))
+            .hint("set `jwks_endpoint` to the URL of the keys of the issuer")
+            .fail();
     };
     if issuer.is_empty() {
         return context

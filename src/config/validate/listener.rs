@@ -154,6 +154,7 @@ fn proxy_protocol(
     if senders.is_empty() {
         // attacks G-13: otherwise any client could choose its address.
         let problem = context.found.problem(&at.key("proxy_protocol"), "`proxy_protocol` needs `trusted_proxies`");
+        let problem = problem.lacks(&at.key("trusted_proxies"));
         return problem.hint("list the networks of the load balancers that send the header").fail();
     }
     Ok(Some(ProxyHeader { version, senders }))

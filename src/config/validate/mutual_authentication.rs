@@ -71,7 +71,10 @@ fn verify(
     let Some(name) = &raw.trust_store else {
         return Err(context.found.concern(&store_at).unwrap_or_else(|| {
             let problem = context.found.problem(at, "`mode: verify` needs a `trust_store`");
-            problem.hint("add `trust_store: NAME`, and `trust_stores: { NAME: { ca_files: [FILE] } }`").reported()
+            problem
+                .lacks(&store_at)
+                .hint("add `trust_store: NAME`, and `trust_stores: { NAME: { ca_files: [FILE] } }`")
+                .reported()
         }));
     };
     context.refer(name, "trust_stores", "trust store", &store_at)?;

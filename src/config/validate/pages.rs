@@ -103,7 +103,8 @@ fn colors(
             None | Some((_, None)) => {
                 let said = text.map_or("there is no colour".to_owned(), |text| format!("`{text}` is not a colour"));
                 let problem = context.found.problem(&at, said);
-                let hint = "write `\"#1d4ed8\"` or `\"#fff\"`, in quotes: `#` begins a comment in YAML";
+                let hint = "write red, green and blue as hexadecimal digits: `\"#1d4ed8\"` or `\"#fff\"`. Names such as `green` are not taken. The \
+                            quotes are needed: `#` begins a comment in YAML";
                 result = Err(problem.hint(hint).reported());
             }
         }

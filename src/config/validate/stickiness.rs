@@ -50,7 +50,10 @@ fn kind(raw: &Stickiness, at: &Path, context: &mut Context<'_>) -> Result<Kind, 
         }
         (written::Kind::AppCookie, None) => {
             let problem = context.found.problem(at, "`type: app_cookie` needs `cookie_name`");
-            return problem.hint("set it to the cookie of the application's sessions, such as `JSESSIONID`").fail();
+            return problem
+                .lacks(&name_at)
+                .hint("set it to the cookie of the application's sessions, such as `JSESSIONID`")
+                .fail();
         }
         (written::Kind::AppCookie, Some(name)) => name,
     };

@@ -94,7 +94,7 @@ fn algorithm(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<
     }
     let message = "`anomaly_mitigation` needs `algorithm: weighted_random`";
     let problem = context.found.problem(&at.key("anomaly_mitigation"), message);
-    problem.hint("add `algorithm: weighted_random`, or remove it").fail()
+    problem.lacks(&at.key("algorithm")).hint("add `algorithm: weighted_random`, or remove it").fail()
 }
 
 /// ALB §9.4: not with `least_outstanding_requests`. Not with `anomaly_mitigation`, which has shares of its own.
@@ -201,7 +201,7 @@ fn without_tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Resul
         if given && context.found.concern(&at.key("protocol")).is_none() {
             let message = format!("`{key}` is not allowed for `http` targets");
             let problem = context.found.problem(&at.key(key), message);
-            result = problem.hint("add `protocol: https`, or remove it").fail();
+            result = problem.lacks(&at.key("protocol")).hint("add `protocol: https`, or remove it").fail();
         }
     }
     result
@@ -245,11 +245,11 @@ fn identity(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<O
         (Some(chain), Some(key)) => (chain, key),
         (Some(_), None) => {
             let problem = context.found.problem(&chain_at, "`client_certificate_file` needs `client_key_file`");
-            return problem.hint("set `client_key_file` to the private key of the certificate").fail();
+            return problem.lacks(&key_at).hint("set `client_key_file` to the private key of the certificate").fail();
         }
         (None, Some(_)) => {
             let problem = context.found.problem(&key_at, "`client_key_file` needs `client_certificate_file`");
-            return problem.hint("set `client_certificate_file` to the certificate of the key").fail();
+            return problem.lacks(&chain_at).hint("set `client_certificate_file` to the certificate of the key").fail();
         }
     };
     let chain = keys::text(chain_file, &chain_at, context);

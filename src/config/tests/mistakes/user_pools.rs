@@ -416,3 +416,29 @@ fn b_10_the_claims_for_targets_are_no_tokens_of_a_pool() {
     assert!(said.contains("error: this key also signs the claims for targets"), "{said}");
     assert!(said.contains("= at: user_pools.people.signing_key_file"), "{said}");
 }
+
+/// What is said of a pool without `signing_key_file`, by its first line each.
+#[track_caller]
+fn said(name: &str, below: &str) -> Vec<String> {
+    let pool = format!("user_pools:\n  people:\n    issuer: https://login.example.com\n{below}");
+    let report = report_of(name, &format!("{SOUND}{pool}"));
+    report.lines().filter(|line| line.starts_with("error: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_misspelled_setting_is_one_error() {
+    let needing = "    mail: { smtp: 'smtp://127.0.0.1', from: pool@example.com }\n    sign_up: { open: true, verify: [email] }\n    \
+                   recovery: [email]\n    mfa: { factors: [totp] }\n    retention: { events: 30d }\n    account: { delete: true }\n    \
+                   attributes: { required: [email] }\n    password_policy: { min_length: 14 }\n    \
+                   clients: [{ client_id: c, client_secret: s3cret-s3cret-s3cret-s3cret-s3cret, redirect_uris: ['https://c.example.com/'], introspection: true }]\n";
+    let store = |key: &str, value: &str| format!("    {key}: {value}\n{needing}");
+    let sound = "{ sqlite: people.db, key_files: [session-key] }";
+    assert_eq!(said("misspelled", &store("stroe", sound)), ["error: unknown key `stroe`"]);
+    // So is a mistake in its value.
+    assert_eq!(said("malformed", &store("store", "{ sqlite: people.db }")), ["error: `key_files` is missing"]);
+    // What is not there at all is missed where it is needed.
+    assert!(said("missing", &store("title", "People")).contains(&"error: `mail` needs `store`".to_owned()));
+    let below = "    store: { sqlite: people.db, key_files: [session-key] }\n    mial: { smtp: 'smtp://127.0.0.1', from: pool@example.com }\n    \
+                 mfa: { factors: [email, totp] }\n    recovery: [email]\n    sign_up: { open: true, verify: [email] }\n";
+    assert_eq!(said("misspelled-mail", below), ["error: unknown key `mial`"]);
+}

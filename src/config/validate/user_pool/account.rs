@@ -25,7 +25,7 @@ pub(super) fn account(
     };
     if pool.store.is_none() {
         let problem = context.found.problem_at_key(&at.key("account"), "the pool has no `store`");
-        return problem.hint("it is for users in a database: add `store`").fail();
+        return problem.lacks(&at.key("store")).hint("it is for users in a database: add `store`").fail();
     }
     let attributes = match &raw.attributes {
         Some(raw) => context.each_item(raw, &at.key("account").key("attributes"), |name, at, context| {

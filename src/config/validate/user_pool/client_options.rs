@@ -23,17 +23,19 @@ const RESOURCE_SERVERS_MAX: usize = 25;
 pub(super) struct Known {
     scopes: BTreeSet<String>,
     has_store: bool,
+    /// Where the store would be.
+    store: Path,
 }
 
 /// The scopes of a pool.
 pub(super) fn known(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Result<Known, Reported> {
-    let at = at.key("resource_servers");
+    let (store, at) = (at.key("store"), at.key("resource_servers"));
     if raw.resource_servers.len() > RESOURCE_SERVERS_MAX {
         context.found.problem(&at, format!("a pool has at most {RESOURCE_SERVERS_MAX} resource servers"));
     }
     let servers = context.each_item(&raw.resource_servers, &at, resource_server)?;
     let standard = SCOPES.iter().map(|&scope| scope.to_owned());
-    Ok(Known { scopes: servers.into_iter().flatten().chain(standard).collect(), has_store: raw.store.is_some() })
+    Ok(Known { scopes: servers.into_iter().flatten().chain(standard).collect(), has_store: raw.store.is_some(), store })
 }
 
 fn resource_server(raw: &ResourceServer, at: &Path, context: &mut Context<'_>) -> Result<Vec<String>, Reported> {
@@ -71,13 +73,14 @@ pub(super) fn client_options(
     let scopes = client.scopes.as_ref().map(|scopes| self::scopes(scopes, known, &at.key("scopes"), context));
     if client.introspection && !known.has_store {
         let problem = context.found.problem(&at.key("introspection"), "the pool has no `store`");
-        problem.hint("only a pool with a `store` has an introspection endpoint");
+        problem.lacks(&known.store).hint("only a pool with a `store` has an introspection endpoint");
     }
     if client.introspection && is_public {
         context.found.problem(&at.key("introspection"), "a client without a secret cannot ask about tokens");
     }
     if client.require_par && (is_public || !known.has_store) {
         let problem = context.found.problem(&at.key("require_par"), "the client cannot push authorization requests");
+        let problem = if is_public { problem } else { problem.lacks(&known.store) };
         problem.hint("that needs a client with a secret, and a `store` in the pool");
     }
     let uri_at = at.key("backchannel_logout_uri");
@@ -85,7 +88,7 @@ pub(super) fn client_options(
     let backchannel_logout_uri = uri.map(|uri| value::secure_url(uri, &uri_at, &mut context.found)).transpose();
     if uri.is_some() && !known.has_store {
         let problem = context.found.problem(&uri_at, "the pool has no `store`");
-        problem.hint("only a pool with a `store` tells clients that a session has ended");
+        problem.lacks(&known.store).hint("only a pool with a `store` tells clients that a session has ended");
     }
     let mut lifetime = |written: &Option<Period>, bounds, key| {
         written.as_ref().map(|written| value::period(written, bounds, &at.key(key), &mut context.found)).transpose()

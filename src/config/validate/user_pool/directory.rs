@@ -29,7 +29,8 @@ pub(super) fn directory(
     let has_store = raw.store.is_some();
     let mut needs_store = |key: &str, is_there: bool| {
         if is_there && !has_store {
-            context.found.problem_at_key(&at.key(key), "the pool has no `store`").hint(NEEDS_STORE);
+            let problem = context.found.problem_at_key(&at.key(key), "the pool has no `store`");
+            problem.lacks(&at.key("store")).hint(NEEDS_STORE);
         }
     };
     needs_store("attributes", raw.attributes.is_some());

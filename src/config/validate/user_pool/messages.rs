@@ -37,6 +37,7 @@ pub(super) fn messages(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> 
     let given = [("mail", raw.mail.is_some()), ("sms", raw.sms.is_some()), ("messages", raw.messages.is_some())];
     for (key, _) in given.into_iter().filter(|(_, is_given)| *is_given && raw.store.is_none()) {
         let problem = context.found.problem_at_key(&at.key(key), format!("`{key}` needs `store`"));
+        let problem = problem.lacks(&at.key("store"));
         problem.hint("messages are kept in the database of the pool until they are sent: add `store`");
     }
     let mail = raw.mail.as_ref().map(|raw| mail(raw, &at.key("mail"), context)).transpose();
@@ -121,9 +122,9 @@ fn credentials(
         (Some(username), Some(password)) => Ok(Some(Credentials { username: username.clone(), password })),
         (Some(_), None) => {
             let problem = context.found.problem(&at.key("username"), "`username` needs a password");
-            problem.hint("set `password_file`").fail()
+            problem.lacks(&at.key("password_file")).hint("set `password_file`").fail()
         }
-        (None, Some(_)) => context.found.problem(at, "a password needs `username`").fail(),
+        (None, Some(_)) => context.found.problem(at, "a password needs `username`").lacks(&at.key("username")).fail(),
     }
 }
 

@@ -25,21 +25,22 @@ pub(super) fn mfa(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Resul
     {
         let message = format!("`{name}` needs a database: this pool has no `store`");
         let problem = context.found.problem(&at.key(name), message);
+        let problem = problem.lacks(&at.key("store"));
         return problem.hint("add `store`; users of `users` can have second factors, too").fail();
     }
     let mut settings = match &raw.mfa {
-        Some(mfa) => second_factors(mfa, raw, &at.key("mfa"), context)?,
+        Some(mfa) => second_factors(mfa, raw, at, context)?,
         None => Settings::default(),
     };
     let mut first = Vec::new();
     if let Some(sign_in) = &raw.sign_in {
-        let at = at.key("sign_in").key("first_factors");
+        let (mail, at) = (at.key("mail"), at.key("sign_in").key("first_factors"));
         first = context.each_item(&sign_in.first_factors, &at, |factor, at, context| {
             if *factor != FirstFactor::EmailCode || raw.mail.is_some() {
                 return Ok(*factor);
             }
             let problem = context.found.problem(at, "the pool has no `mail`, so no code can be sent");
-            problem.hint("add `mail` to the pool").fail()
+            problem.lacks(&mail).hint("add `mail` to the pool").fail()
         })?;
     }
     settings.passkey_is_first = first.contains(&FirstFactor::Passkey);
@@ -49,7 +50,8 @@ pub(super) fn mfa(raw: &UserPool, at: &Path, context: &mut Context<'_>) -> Resul
     Ok(settings)
 }
 
-fn second_factors(raw: &Mfa, pool: &UserPool, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
+fn second_factors(raw: &Mfa, pool: &UserPool, pool_at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
+    let at = pool_at.key("mfa");
     let factors = context.each_item(&raw.factors, &at.key("factors"), |factor, at, context| {
         let lacks = match factor {
             MfaFactor::Email if pool.mail.is_none() => "mail",
@@ -57,7 +59,7 @@ fn second_factors(raw: &Mfa, pool: &UserPool, at: &Path, context: &mut Context<'
             _ => return Ok(self::factor(*factor)),
         };
         let problem = context.found.problem(at, format!("the pool has no `{lacks}`, so no code can be sent"));
-        problem.hint(format!("add `{lacks}` to the pool")).fail()
+        problem.lacks(&pool_at.key(lacks)).hint(format!("add `{lacks}` to the pool")).fail()
     })?;
     let groups = raw.groups.iter().map(|(name, mode)| (name.clone(), self::mode(*mode))).collect();
     let offered = Factor::ALL.into_iter().filter(|factor| factors.contains(factor)).collect();

@@ -68,17 +68,14 @@ pub(super) fn user_pool(
     let account = account::account(raw, directory.as_deref().ok(), at, context);
     let brand = brand::brand(raw, issuer.as_ref().ok(), usual_pages, at, context);
     let store = raw.store.as_ref().map(|raw| store(raw, &at.key("store"), context)).transpose();
-    let policy_at = at.key("password_policy");
-    let password_policy =
-        password_policy::password_policy(raw.password_policy.as_ref(), raw.store.is_some(), &policy_at, context);
+    let password_policy = password_policy::password_policy(raw, at, context);
     let mfa = mfa::mfa(raw, at, context);
     let recovery = match (&mfa, &self_service) {
         (Ok(mfa), Ok(settings)) => mfa::recovery_is_possible(mfa, &settings.recovery, at, context),
         _ => Ok(()),
     };
     let messages = messages::messages(raw, at, context);
-    let retention_at = at.key("retention");
-    let retention = retention::retention(raw.retention.as_ref(), raw.store.is_some(), &retention_at, context);
+    let retention = retention::retention(raw, at, context);
     let rules = directory.as_deref().ok();
     let providers = providers::providers(raw, at, shown, rules, context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
@@ -166,6 +163,7 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Cooki
             && pool.applications.is_empty()
         {
             let problem = context.found.problem(&at, "`applications` is missing: a rule uses this pool");
+            let problem = problem.lacks(&at.key("applications"));
             problem.label(rule, "used here").hint("add `applications: [https://app.example.com]`");
         }
         let is_https = pool.issuer.starts_with("https:");

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw::user_pool::password_policy::{
-    BreachedAtSignIn, CharacterClass, PasswordPolicy as Raw, PasswordPreset,
-};
+use crate::config::raw::user_pool::UserPool;
+use crate::config::raw::user_pool::password_policy::{BreachedAtSignIn, CharacterClass, PasswordPreset};
 use crate::config::raw::value::List;
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
@@ -20,15 +19,18 @@ const VALIDITY: (Duration, Duration) = (Duration::from_secs(3600), Duration::fro
 
 /// The policy, or the default of a pool that says nothing. Only users of a `store` choose passwords.
 pub(super) fn password_policy(
-    raw: Option<&Raw>,
-    has_store: bool,
-    at: &Path,
+    pool: &UserPool,
+    pool_at: &Path,
     context: &mut Context<'_>,
 ) -> Result<PasswordPolicy, Reported> {
-    let Some(raw) = raw else { return Ok(PasswordPolicy::modern()) };
-    if !has_store {
-        let problem = context.found.problem(at, "`password_policy` has no effect: this pool has no `store`");
-        return problem.hint("the passwords of `users` are hashes already; remove it, or add a `store`").fail();
+    let (store, at) = (pool_at.key("store"), pool_at.key("password_policy"));
+    let Some(raw) = &pool.password_policy else { return Ok(PasswordPolicy::modern()) };
+    if pool.store.is_none() {
+        let problem = context.found.problem(&at, "`password_policy` has no effect: this pool has no `store`");
+        return problem
+            .lacks(&store)
+            .hint("the passwords of `users` are hashes already; remove it, or add a `store`")
+            .fail();
     }
     let preset = match raw.preset {
         PasswordPreset::Modern => PasswordPolicy::modern(),

@@ -33,13 +33,13 @@ pub(super) fn providers(
     rules: Option<&Settings>,
     context: &mut Context<'_>,
 ) -> Result<Vec<ProviderSettings>, Reported> {
-    let at = at.key("identity_providers");
+    let (store, at) = (at.key("store"), at.key("identity_providers"));
     if raw.identity_providers.is_empty() {
         return Ok(Vec::new());
     }
     if raw.store.is_none() {
         let problem = context.found.problem_at_key(&at, "the pool has no `store` for the users of other providers");
-        return problem.hint("add `store: { sqlite: FILE, key_files: [FILE] }`").fail();
+        return problem.lacks(&store).hint("add `store: { sqlite: FILE, key_files: [FILE] }`").fail();
     }
     if raw.identity_providers.len() > PROVIDERS_MAX {
         let message = format!("{} providers; at most {PROVIDERS_MAX} are possible", raw.identity_providers.len());

@@ -15,16 +15,15 @@ pub(super) fn self_service(pool: &UserPool, at: &Path, context: &mut Context<'_>
     for (key, is_there) in [("sign_up", pool.sign_up.is_some()), ("recovery", pool.recovery.is_some())] {
         if is_there && pool.store.is_none() {
             let problem = context.found.problem_at_key(&at.key(key), "the pool has no `store`");
-            return problem.hint("it is for users in a database: add `store`").fail();
+            return problem.lacks(&at.key("store")).hint("it is for users in a database: add `store`").fail();
         }
     }
     let has = Has { mail: pool.mail.is_some(), sms: pool.sms.is_some() };
     let is_named_by_email = pool.sign_in.as_ref().is_some_and(|raw| raw.username == Usernames::Email);
     let sign_up = pool.sign_up.as_ref();
-    let sign_up =
-        sign_up.map(|raw| self::sign_up(raw, (has, is_named_by_email), &at.key("sign_up"), context)).transpose()?;
+    let sign_up = sign_up.map(|raw| self::sign_up(raw, (has, is_named_by_email), at, context)).transpose()?;
     let recovery = match &pool.recovery {
-        Some(raw) => addresses(raw, has, &at.key("recovery"), context)?,
+        Some(raw) => addresses(raw, (has, at), &at.key("recovery"), context)?,
         None => has.all(),
     };
     let is_open = pool.sign_up.as_ref().is_some_and(|raw| raw.open == Some(true));
@@ -50,9 +49,10 @@ impl Has {
 fn sign_up(
     raw: &raw::SignUp,
     (has, is_named_by_email): (Has, bool),
-    at: &Path,
+    pool: &Path,
     context: &mut Context<'_>,
 ) -> Result<SignUp, Reported> {
+    let at = pool.key("sign_up");
     let domains = context.each_item(&raw.allowed_domains, &at.key("allowed_domains"), |domain, at, context| {
         let is_domain = domain.contains('.')
             && domain.split('.').all(|label| !label.is_empty())
@@ -64,7 +64,7 @@ fn sign_up(
         problem.hint("write what is after the @: `example.com`").fail()
     });
     let verify = match &raw.verify {
-        Some(raw) => addresses(raw, has, &at.key("verify"), context),
+        Some(raw) => addresses(raw, (has, pool), &at.key("verify"), context),
         None if has.mail => Ok(vec![Address::Email]),
         None => Ok(Vec::new()),
     };
@@ -86,7 +86,7 @@ fn sign_up(
 
 fn addresses(
     raw: &List<raw::Address>,
-    has: Has,
+    (has, pool): (Has, &Path),
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Vec<Address>, Reported> {
@@ -99,6 +99,6 @@ fn addresses(
             return Ok(address);
         }
         let problem = context.found.problem(at, format!("the pool has no `{key}`, so no code can be sent"));
-        problem.hint(format!("add `{key}` to the pool")).fail()
+        problem.lacks(&pool.key(key)).hint(format!("add `{key}` to the pool")).fail()
     })
 }

@@ -32,7 +32,7 @@ pub(super) fn signing_keys(raw: &UserPool, at: &Path, context: &mut Context<'_>)
             (None, _) => {
                 let problem = context.found.problem(at, "`signing_key_file` is missing");
                 let hint = "`vestibule keys signing --out FILE` creates the file; a pool with a `store` needs none";
-                problem.hint(hint).fail()
+                problem.lacks(&at.key("store")).hint(hint).fail()
             }
             (Some(_), Some((_, key))) => {
                 let problem = context.found.problem(&at.key(key), "the pool makes its keys itself");
