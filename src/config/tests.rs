@@ -24,7 +24,12 @@ pub(crate) fn files(name: &str) -> Directory {
         std::fs::write(directory.join(name), text).unwrap();
         std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     };
-    let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
+    // Of the application and of the pools.
+    let pools = ["login.example.com", "login.staff.example.com", "staff.example.com"];
+    let pair = rcgen::generate_simple_self_signed(
+        ["app.example.com"].into_iter().chain(pools).map(str::to_owned).collect::<Vec<_>>(),
+    )
+    .unwrap();
     write("tls.pem", &pair.cert.pem());
     write("tls-key.pem", &pair.signing_key.serialize_pem());
     let other = rcgen::generate_simple_self_signed(vec!["other.example.com".to_owned()]).unwrap();

@@ -136,6 +136,10 @@ fn with_default(schema: &Json, found: &mut Vec<String>) {
 #[test]
 fn writing_a_default_into_the_file_changes_nothing() {
     let files = files("defaults");
+    // Of one name: those of several are shown in any order.
+    let pair = rcgen::generate_simple_self_signed(vec!["login.example.org".to_owned()]).unwrap();
+    std::fs::write(files.join("tls.pem"), pair.cert.pem()).unwrap();
+    std::fs::write(files.join("tls-key.pem"), pair.signing_key.serialize_pem()).unwrap();
     let load = |file: &Json| load_in(&files, &file.to_string()).unwrap_or_else(|report| panic!("{report}\n{file:#}"));
     let base = base();
     let (mut filled, mut written) = (base.clone(), Vec::new());

@@ -28,7 +28,8 @@ use crate::config::raw::value::{List, Period, SecretText};
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPool {
     /// The address of the pool: `https://login.example.com`, without a path and without a trailing slash. No
-    /// application may use this host. Every listener passes requests for this host to the pool.
+    /// application may use this host. Every listener passes requests for this host to the pool. A certificate of an `https` listener must cover the
+    /// host, or `tls: auto` obtains one: without it, `check` refuses the file, unless no listener ends TLS, or a listener has `trusted_proxies`: then a proxy in front may have the certificate.
     pub(crate) issuer: String,
     /// Domains of your own that the pool is served on as well: `[auth.example.com]`, with the scheme and the port of `issuer`. A certificate of a
     /// listener must cover each. Browsers are sent to the pages on the first one. Tokens keep the issuer. No application may use such a domain.

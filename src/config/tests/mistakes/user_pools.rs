@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{report, report_of, warnings};
-use crate::config::tests::SOUND;
+use crate::config::tests::{SOUND, files, load_in};
 
 const POOL: &str = "user_pools:
   people:
@@ -441,4 +441,33 @@ fn a_misspelled_setting_is_one_error() {
     let below = "    store: { sqlite: people.db, key_files: [session-key] }\n    mial: { smtp: 'smtp://127.0.0.1', from: pool@example.com }\n    \
                  mfa: { factors: [email, totp] }\n    recovery: [email]\n    sign_up: { open: true, verify: [email] }\n";
     assert_eq!(said("misspelled-mail", below), ["error: unknown key `mial`"]);
+}
+
+#[test]
+fn a_pool_whose_host_has_no_certificate_is_refused() {
+    let issuer =
+        |host: &str| format!("user_pools:\n  people:\n    issuer: https://{host}\n    signing_key_file: pool-key\n");
+    let report = report_of("uncovered", &format!("{SOUND}{}", issuer("id.example.net")));
+    assert_snapshot!(report, @r"
+    error: no certificate of a listener covers `id.example.net`, so no browser opens it
+      --> vestibule.yaml:39:13
+       |
+    39 |     issuer: https://id.example.net
+       |             ^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: user_pools.people.issuer
+       = help: add one to `certificates` of a listener, or set `tls: auto` there; behind a proxy that has it, set `trusted_proxies`
+    ");
+    for (name, host) in [("covered", "login.example.com"), ("address", "192.0.2.1")] {
+        let files = files(name);
+        assert!(load_in(&files, &format!("{SOUND}{}", issuer(host))).is_ok(), "{host}");
+    }
+    // A proxy in front may have the certificate.
+    let encrypting = SOUND.replace("    protocol: https\n", "    protocol: https\n    trusted_proxies: [10.0.0.0/8]\n");
+    load_in(&files("encrypting"), &format!("{encrypting}{}", issuer("id.example.net")))
+        .unwrap_or_else(|report| panic!("{report}"));
+    let behind = SOUND
+        .replace("    protocol: https\n    certificates:\n      - certificate_file: tls.pem\n        private_key_file: tls-key.pem\n", "    protocol: http\n    trusted_proxies: [10.0.0.0/8]\n");
+    load_in(&files("behind"), &format!("{behind}{}", issuer("id.example.net")))
+        .unwrap_or_else(|report| panic!("{report}"));
 }

@@ -7,6 +7,7 @@ use url::{Host, Url};
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw;
+use crate::config::raw::listener::Listener;
 use crate::config::raw::user_pool::UserPool;
 use crate::config::settled::{ListenerConfig, UserPoolConfig};
 use crate::config::validate::context::Context;
@@ -51,8 +52,16 @@ pub(in crate::config::validate) fn together(
     context: &mut Context<'_>,
 ) {
     let mut seen = BTreeSet::new();
+    // A proxy in front may have the certificate.
+    let is_behind = |listener: &Listener| !listener.trusted_proxies.is_empty() || listener.forward_auth.is_some();
+    let is_alone = !raw.listeners.iter().any(|(_, listener)| is_behind(listener));
+    let is_known = is_alone && raw.listeners.iter().count() == listeners.len();
     for pool in pools {
-        let at = Path::default().key("user_pools").key(&pool.settings.name).key(KEY);
+        let (at, issuer) = (Path::default().key("user_pools").key(&pool.settings.name), &pool.settings.issuer);
+        if let Some(name) = issuer.domain().filter(|name| is_known && !is_covered(name, issuer, listeners)) {
+            uncovered(name, &at.key("issuer"), context);
+        }
+        let at = at.key(KEY);
         for (index, domain) in pool.settings.brand.domains.iter().enumerate() {
             let (at, name) = (at.index(index), domain.host_str().unwrap_or_default());
             if let Some(other) = user(name, pools, listeners) {
@@ -60,12 +69,17 @@ pub(in crate::config::validate) fn together(
                 problem.hint("a domain of the pool is for its pages only: use another name");
             } else if !seen.insert(name) {
                 context.found.problem(&at, format!("`{name}` is already a domain of a pool"));
-            } else if raw.listeners.iter().count() == listeners.len() && !is_covered(name, domain, listeners) {
-                let problem = context.found.problem(&at, format!("no certificate of a listener covers `{name}`"));
-                problem.hint("add one to `certificates` of a listener, or set `tls: auto` there");
+            } else if is_known && !is_covered(name, domain, listeners) {
+                uncovered(name, &at, context);
             }
         }
     }
+}
+
+fn uncovered(name: &str, at: &Path, context: &mut Context<'_>) {
+    let problem =
+        context.found.problem(at, format!("no certificate of a listener covers `{name}`, so no browser opens it"));
+    problem.hint("add one to `certificates` of a listener, or set `tls: auto` there; behind a proxy that has it, set `trusted_proxies`");
 }
 
 /// Who else uses a host name, in words.
