@@ -42,6 +42,21 @@ fn write_with(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     written.with_context(failed)
 }
 
+/// Refuses a file that exists, before it takes long to make it.
+pub(crate) fn must_be_new(path: &Path) -> anyhow::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        bail!("{} exists, and is not replaced: name another file with --out, or remove that one first", path.display());
+    }
+    Ok(())
+}
+
+/// Creates a new file with mode 0600.
+pub(crate) fn create_secret(path: &Path) -> anyhow::Result<File> {
+    must_be_new(path)?;
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    created.with_context(|| format!("{} cannot be created", path.display()))
+}
+
 /// Reads a file that belongs to the current user and that nobody else can read.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<String> {
     let failed = || format!("cannot read {}", path.display());

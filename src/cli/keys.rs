@@ -72,7 +72,10 @@ impl To {
 /// An existing key may be in use, so it is never overwritten.
 fn refused(path: &Path, error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::AlreadyExists {
-        return anyhow::anyhow!("{} already exists; keys are never overwritten", path.display());
+        return anyhow::anyhow!(
+            "{} already exists; keys are never overwritten: name another file with --out",
+            path.display()
+        );
     }
     anyhow::Error::new(error).context(format!("cannot create {}", path.display()))
 }

@@ -5,6 +5,7 @@ use crate::console::pool::{Error, Pool};
 use crate::console::route::{Change, Place};
 use crate::message::form;
 use crate::page::pages::{ConsoleAct, ConsoleCell as Cell, ConsolePage, ConsoleSearch, ConsoleTable as Table};
+use crate::user_pool::events::audit::Outcome;
 use crate::user_pool::events::event::Event;
 use crate::user_pool::management::{Cursor, Filter, Record};
 
@@ -45,8 +46,8 @@ pub(super) fn pools(pools: &[Pool]) -> ConsolePage {
 
 /// Users of a pool, from the start or after a page.
 pub(super) async fn users(pool: &Pool, search: &str, after: &str, now: Timestamp) -> Result<ConsolePage, Error> {
-    pool.users.note("user.list", None, now).await?;
     let found = pool.users.search(filter(search)?, Cursor::parse(after), USERS_SHOWN).await?;
+    pool.users.note(("user.list", Outcome::Done), None, now).await?;
     let row = |user: &Record| {
         let attribute = |name| Cell::text(user.attributes.get(name).unwrap_or_default());
         let name = Cell::link(user.shown_name(), user_path(&pool.name, &user.subject));
@@ -75,8 +76,8 @@ pub(super) async fn users(pool: &Pool, search: &str, after: &str, now: Timestamp
 
 /// The sign-in log of a pool.
 pub(super) async fn events(pool: &Pool, now: Timestamp) -> Result<ConsolePage, Error> {
-    pool.users.note("user.events", None, now).await?;
     let events = pool.users.events_of_all(EVENTS_SHOWN).await?;
+    pool.users.note(("user.events", Outcome::Done), None, now).await?;
     let tables = vec![Table { title: None, ..events_table(&events, Some(&pool.name)) }];
     let links = vec![Cell::link("Users", users_path(&pool.name))];
     let title = format!("Sign-in log of {}", pool.name);
@@ -86,7 +87,7 @@ pub(super) async fn events(pool: &Pool, now: Timestamp) -> Result<ConsolePage, E
 /// One user.
 pub(super) async fn user(pool: &Pool, subject: &str, now: Timestamp) -> Result<ConsolePage, Error> {
     let user = pool.users.show(subject).await?;
-    pool.users.note("user.show", Some(&user.subject), now).await?;
+    pool.users.note(("user.show", Outcome::Done), Some(&user.subject), now).await?;
     let sessions = pool.users.sessions(&user.subject, now).await?;
     let factors = pool.users.factors(&user.subject).await?;
     let events = pool.users.events(&user.subject, EVENTS_SHOWN).await?;

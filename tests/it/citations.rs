@@ -52,6 +52,18 @@ fn nothing_cites_a_document_that_is_not_here() {
 }
 
 #[test]
+fn documents_for_operators_cite_no_specification_that_they_cannot_read() {
+    let documents =
+        fs::read_dir(root().join("docs")).expect("a directory").map(|entry| entry.expect("an entry").path());
+    for file in
+        documents.filter(|file| file.extension().is_some_and(|ending| ending == "md") && !file.ends_with("ATTACKS.md"))
+    {
+        let text = fs::read_to_string(&file).expect("a text file");
+        assert!(!text.contains("pool §"), "{}", file.display());
+    }
+}
+
+#[test]
 fn every_cited_decision_is_the_only_one_of_its_number() {
     let mut numbers: Vec<u32> = fs::read_dir(root().join("docs/decisions"))
         .expect("a directory")

@@ -302,6 +302,13 @@ fn an_administrator_keeps_a_user_of_a_provider_out() {
     let done = browser.get(&back);
     arrives(&mut browser, &done);
     let config = proxy.folder().join("vestibule.yaml");
+    for command in ["reset", "set-password", "resend"] {
+        let arguments = ["users", command, "corp_alice", "--config", config.to_str().expect("UTF-8")];
+        let refused = Process::start(vestibule(&arguments)).finish();
+        assert_eq!(refused.code, Some(1), "{command}");
+        let said = "`corp_alice` signs in at the provider `corp`: the password is there and can be changed only there";
+        assert!(refused.errors.contains(said), "{command}: {}", refused.errors);
+    }
     let arguments = ["users", "disable", "corp_alice", "--config", config.to_str().expect("UTF-8")];
     assert_eq!(Process::start(vestibule(&arguments)).finish().code, Some(0));
     let mut again = proxy.browser(Protocol::Http1);

@@ -173,6 +173,7 @@ mod trouble;
 /// Requests that the HTTP library does not read.
 mod unread;
 /// The operator's day with the users of a database.
+mod user_commands;
 mod user_operations;
 /// The provider in the same process: a whole login, and other relying parties.
 mod user_pool;

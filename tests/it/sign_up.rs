@@ -200,18 +200,24 @@ fn an_administrator_sends_codes_again() {
     assert!(back.location().starts_with("https://app.test/"), "{}", back.text());
     let (failed, why) = users("resend", "zoe@example.com");
     assert_eq!(failed, Some(1));
-    assert!(why.contains("the user is CONFIRMED and needs no code"), "{why}");
+    assert!(why.contains("the user is CONFIRMED: there is nothing to confirm or to send"), "{why}");
     assert_eq!(users("reset", "zoe@example.com").0, Some(0));
     assert_eq!(users("resend", "zoe@example.com").0, Some(0));
     assert_eq!(mails.next_json()["to"][0], "zoe@example.com");
     // An invitation with a temporary password, which is changed at the first sign-in.
     let config = config.to_str().expect("UTF-8");
-    let added =
-        ["users", "add", "--config", config, "--temporary", "mia@example.com", "--set", "email=mia@example.com"];
-    assert_eq!(Process::start(vestibule(&added)).finish().code, Some(0));
+    let added = ["users", "add", "--config", config, "--invite", "mia@example.com", "--set", "email=mia@example.com"];
+    let added = Process::start(vestibule(&added)).finish();
+    assert_eq!(added.code, Some(0), "{}", added.errors);
+    proxy.clock.advance(Duration::from_secs(60));
+    let said = "`mia@example.com` is added. An invitation with a temporary password goes to m***@e***";
+    assert!(added.output.starts_with(said), "{}", added.output);
+    let first = mails.next_json();
+    // Another one, with another password.
     assert_eq!(users("resend", "mia@example.com").0, Some(0));
     let mail = mails.next_json();
-    assert_eq!(mail["to"][0], "mia@example.com");
+    assert_eq!((&mail["to"][0], &first["to"][0]), (&json!("mia@example.com"), &json!("mia@example.com")));
+    assert_ne!(first["text"], mail["text"]);
     let text = mail["text"].as_str().expect("a text");
     let is_password = |word: &&str| word.len() >= 23 && word.matches('-').count() >= 3 && !word.contains('/');
     let temporary = text.split_whitespace().find(is_password).unwrap_or_else(|| panic!("{text}"));

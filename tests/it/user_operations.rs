@@ -107,9 +107,9 @@ fn an_export_of_all_is_imported_elsewhere_with_passwords_and_subs() {
     let out = from.folder().join("all.jsonl");
     let out = out.to_str().expect("UTF-8");
     let written = json_of(&users(from.folder(), &["export", "--all", "--out", out, "--json"]));
-    assert_eq!(written, json!({"users": 1, "groups": 1}));
+    assert_eq!(written, json!({"done": "users.export", "users": 1, "groups": 1, "file": out}));
     let again = users(from.folder(), &["export", "--all", "--out", out]);
-    assert!(again.errors.contains("cannot be created"), "no file is replaced: {}", again.errors);
+    assert!(again.errors.contains("exists, and is not replaced"), "no file is replaced: {}", again.errors);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(out).expect("there").permissions());
     assert_eq!(mode & 0o777, 0o600);
     done(users(to.folder(), &["import", out]));

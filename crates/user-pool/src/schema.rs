@@ -12,6 +12,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("schema/0006-events.sql") },
     Migration { sql: include_str!("schema/0007-factors-and-codes.sql") },
     Migration { sql: include_str!("schema/0008-providers.sql") },
+    Migration { sql: include_str!("schema/0009-audit-outcome.sql") },
 ];
 
 #[cfg(test)]

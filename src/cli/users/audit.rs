@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::cli::users::opened;
+use crate::cli::users::opened::{self, Of};
 use crate::cli::users::output::{pretty, shown, table};
-use crate::cli::users::stored::Of;
 use crate::user_pool::events::audit::Entry;
 use crate::user_pool::management::json;
 
@@ -35,10 +34,17 @@ fn text(entries: &[Entry], as_json: bool) -> String {
     if as_json {
         return pretty(&entries.iter().map(json::entry).collect());
     }
-    let mut rows = vec![["AT", "WHO", "WHAT", "USER", "DETAIL"].map(str::to_owned)];
+    let mut rows = vec![["AT", "WHO", "WHAT", "OUTCOME", "USER", "DETAIL"].map(str::to_owned)];
     rows.extend(entries.iter().map(|entry| {
         let [subject, detail] = [&entry.subject, &entry.detail].map(|text| shown(text.as_deref().unwrap_or_default()));
-        [entry.at.to_text(), entry.actor.clone(), entry.operation.clone(), subject, detail]
+        [
+            entry.at.to_text(),
+            entry.actor.clone(),
+            entry.operation.clone(),
+            entry.outcome.as_str().to_owned(),
+            subject,
+            detail,
+        ]
     }));
     table(&rows)
 }

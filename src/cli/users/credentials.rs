@@ -20,30 +20,48 @@ pub(in crate::cli) struct FirstOf {
     /// Read the hash of the password, which another system has made: bcrypt, scrypt, PBKDF2-SHA256 or Argon2id. It is replaced at the first sign-in.
     #[arg(long)]
     password_hash: bool,
+    /// Make a password and send it to the user by mail or SMS. The user signs in with it once, and must choose another one. Nobody sees it here.
+    #[arg(long)]
+    invite: bool,
+}
+
+/// The password of a new user.
+pub(super) enum First {
+    Here {
+        /// `None`: the user has none.
+        password: Option<FirstPassword>,
+        /// The password itself, if it was made here.
+        generated: Option<Secret<String>>,
+    },
+    /// It is made and sent when the user is added.
+    Invited,
 }
 
 impl FirstOf {
-    /// The password of a user with this name and these attributes, and the password itself if it was made here.
+    /// The password of a user with this name and these attributes.
     pub(super) async fn read(
         &self,
         username: &str,
         attributes: &Attributes,
         passwords: &Passwords,
         now: Timestamp,
-    ) -> anyhow::Result<(Option<FirstPassword>, Option<Secret<String>>)> {
+    ) -> anyhow::Result<First> {
+        if self.invite {
+            return Ok(First::Invited);
+        }
         if self.no_password {
-            return Ok((None, None));
+            return Ok(First::Here { password: None, generated: None });
         }
         if self.temporary {
             let (password, first) = passwords.first_temporary(username, attributes, now).await?;
-            return Ok((Some(first), Some(password)));
+            return Ok(First::Here { password: Some(first), generated: Some(password) });
         }
         let first = if self.password_hash {
             FirstPassword::imported(password::ask("Hash of the password")?)?
         } else {
             passwords.first(username, attributes, password::ask("Password")?, Lasting::Permanent).await?
         };
-        Ok((Some(first), None))
+        Ok(First::Here { password: Some(first), generated: None })
     }
 }
 

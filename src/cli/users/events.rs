@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::cli::users::opened;
+use crate::cli::users::opened::{self, Of};
 use crate::cli::users::output::{pretty, shown, table};
-use crate::cli::users::stored::Of;
 use crate::user_pool::events::event::Event;
 use crate::user_pool::management::json;
 
@@ -26,16 +25,11 @@ pub(crate) struct Events {
 impl Events {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         opened::run(&self.of, async |pool| {
+            let (users, reads) = (&pool.users, "user.events");
             let events = match &self.user {
-                Some(user) => {
-                    pool.users.note("user.events", Some(user), pool.now).await?;
-                    pool.users.events(user, self.limit).await?
-                }
-                None if self.unknown => pool.users.events_of_nobody(self.limit).await?,
-                None => {
-                    pool.users.note("user.events", None, pool.now).await?;
-                    pool.users.events_of_all(self.limit).await?
-                }
+                Some(user) => pool.reading(reads, Some(user), users.events(user, self.limit)).await?,
+                None if self.unknown => users.events_of_nobody(self.limit).await?,
+                None => pool.reading(reads, None, users.events_of_all(self.limit)).await?,
             };
             Ok((text(&events, self.of.json), ExitCode::SUCCESS))
         })

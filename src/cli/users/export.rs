@@ -1,18 +1,18 @@
 //! `users export`: what is known of one user, and all users for another pool.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde_json::json;
 
+use crate::cli::files;
 use crate::cli::progress::{Progress, Unit};
-use crate::cli::users::opened::{self, Opened};
+use crate::cli::users::opened::{self, Of, Opened};
 use crate::cli::users::output::pretty;
-use crate::cli::users::stored::Of;
+use crate::cli::users::told::Told;
 use crate::user_pool::management::{Cursor, Filter, Management, group_line, user_line};
 
 /// Users that are read from the database at a time.
@@ -40,9 +40,14 @@ impl Export {
             let text = match (&self.user, &self.out) {
                 (None, Some(out)) => all(&pool, out, self.of.json).await?,
                 (Some(user), out) => {
+                    out.as_deref().map_or(Ok(()), files::must_be_new)?;
                     let text = pretty(&pool.users.export(user, pool.now).await?.to_json());
                     match out {
-                        Some(out) => create(out)?.write_all(text.as_bytes()).map(|()| String::new())?,
+                        Some(out) => {
+                            files::create_secret(out)?.write_all(text.as_bytes())?;
+                            let text = format!("What the pool knows of `{user}` is in {}.", out.display());
+                            Told::new("user.export", text, json!({"file": out})).print(self.of.json)
+                        }
                         None => text,
                     }
                 }
@@ -55,22 +60,22 @@ impl Export {
 
 /// Writes everybody, a page at a time.
 async fn all(pool: &Opened<'_>, out: &Path, is_json: bool) -> anyhow::Result<String> {
-    let Opened { users, now, .. } = pool;
-    users.note("users.export", None, *now).await?;
-    let mut file = BufWriter::new(create(out)?);
-    let mut progress = Progress::new("Writing", Unit::Items, users.count().await?, is_json);
-    let groups = users.groups().await?;
-    for group in &groups {
-        writeln!(file, "{}", group_line(group))?;
-    }
-    let written = write_users(users, &mut file, &mut progress).await?;
-    let file = file.into_inner().with_context(|| format!("`{}` cannot be written", out.display()))?;
-    file.sync_all()?;
-    drop(progress);
-    Ok(match is_json {
-        true => pretty(&json!({"users": written, "groups": groups.len()})),
-        false => format!("{written} users and {} groups are in {}\n", groups.len(), out.display()),
-    })
+    let users = &pool.users;
+    let mut file = BufWriter::new(files::create_secret(out)?);
+    let write = async {
+        let mut progress = Progress::new("Writing", Unit::Items, users.count().await?, is_json);
+        let groups = users.groups().await?;
+        for group in &groups {
+            writeln!(file, "{}", group_line(group))?;
+        }
+        let written = write_users(users, &mut file, &mut progress).await?;
+        file.into_inner().with_context(|| format!("{} cannot be written", out.display()))?.sync_all()?;
+        anyhow::Ok((written, groups.len()))
+    };
+    let (written, groups) = pool.taking_a_while("users.export", write).await?;
+    let text = format!("{written} users and {groups} groups are in {}.", out.display());
+    let object = json!({"users": written, "groups": groups, "file": out});
+    Ok(Told::new("users.export", text, object).print(is_json))
 }
 
 async fn write_users(users: &Management, file: &mut BufWriter<File>, progress: &mut Progress) -> anyhow::Result<usize> {
@@ -87,9 +92,4 @@ async fn write_users(users: &Management, file: &mut BufWriter<File>, progress: &
             return Ok(written);
         }
     }
-}
-
-fn create(out: &Path) -> anyhow::Result<File> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
-    created.with_context(|| format!("`{}` cannot be created", out.display()))
 }

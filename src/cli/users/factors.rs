@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use crate::cli::users::opened::{self, Opened};
+use serde_json::json;
+
+use crate::cli::users::opened::{self, Of, Opened};
 use crate::cli::users::output;
-use crate::cli::users::stored::Of;
+use crate::cli::users::told::{SESSIONS_END, Told};
 use crate::cli::users::whom::whom;
 use crate::user_pool::PoolMemory;
 use crate::user_pool::factors::change::Removal;
@@ -66,11 +68,15 @@ impl Factors {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         opened::run(&self.of, async |pool| {
             let (users, who, now) = (telling(&pool), who(&pool.users, &self.user).await, pool.now);
-            match self.removal.what() {
-                Some(what) => users.take_factor(&who, what, now).await?,
-                None => users.note("user.factors", Some(&who), now).await?,
-            }
-            Ok((output::factors(&users.factors(&who).await?, self.of.json), ExitCode::SUCCESS))
+            let Some(what) = self.removal.what() else {
+                let owned = pool.reading("user.factors", Some(&who), users.factors(&who)).await?;
+                return Ok((output::factors(&owned, self.of.json), ExitCode::SUCCESS));
+            };
+            let (done, text) = taken(&what);
+            users.take_factor(&who, what, now).await?;
+            let owned = users.factors(&who).await?;
+            let text = format!("{text}\n\n{}", output::factors(&owned, false).trim_end());
+            Ok((Told::new(done, text, output::factors_object(&owned)).print(self.of.json), ExitCode::SUCCESS))
         })
     }
 }
@@ -78,9 +84,34 @@ impl Factors {
 impl ResetFactors {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         opened::run(&self.of, async |pool| {
-            telling(&pool).reset_factors(&who(&pool.users, &self.user).await, pool.now).await?;
-            Ok((String::new(), ExitCode::SUCCESS))
+            let who = who(&pool.users, &self.user).await;
+            telling(&pool).reset_factors(&who, pool.now).await?;
+            let user = pool.users.show(&who).await.ok();
+            let mut text = format!(
+                "All second factors of `{}` are removed: app, passkeys, recovery codes and trusted browsers. {SESSIONS_END}",
+                user.as_ref().map_or(&*self.user, |user| user.shown_name())
+            );
+            if let Some(provider) = user.as_ref().and_then(|user| user.provider()) {
+                text += &format!(" Those at the provider `{provider}` are as before.");
+            }
+            Ok((Told::new("factor.reset", text, json!({"user": self.user})).print(self.of.json), ExitCode::SUCCESS))
         })
+    }
+}
+
+/// What was done, for the audit and in words.
+const fn taken(what: &Taken) -> (&'static str, &'static str) {
+    match what {
+        Taken::Factor(Removal::App) => ("factor.remove", "The app is removed. Sessions stay: `sign-out` ends them."),
+        Taken::Factor(Removal::Passkey(_)) => {
+            ("factor.remove", "The passkey is removed. Sessions stay: `sign-out` ends them.")
+        }
+        Taken::Browser(_) => {
+            ("browser.forget", "The browser is forgotten: the next sign-in there asks for the second factor.")
+        }
+        Taken::Browsers => {
+            ("browser.forget", "All trusted browsers are forgotten: each next sign-in asks for the second factor.")
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::cli::progress::{Progress, Unit};
 use crate::cli::terminal::print;
-use crate::cli::users::opened::{self, Opened};
-use crate::cli::users::stored::Of;
+use crate::cli::users::opened::{self, Of, Opened};
+use crate::user_pool::events::audit::Outcome;
 use crate::user_pool::import::reader::{Format, Numbered, Reader};
 use crate::user_pool::import::row::Item;
 use crate::user_pool::import::table::Dialect;
@@ -65,38 +65,53 @@ struct Counts {
 impl Import {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         opened::run(&self.of, async |pool| {
-            let unread = || format!("`{}` cannot be read", self.file.display());
+            let unread = || self.unread();
             let file = File::open(&self.file).with_context(unread)?;
             let bytes = file.metadata().with_context(unread)?.len();
             let mut reader = Reader::new(self.format(), BufReader::new(file)).with_context(unread)?;
-            let name = if self.dry_run { "Checking" } else { "Importing" };
-            let mut progress = Progress::new(name, Unit::Bytes, bytes, self.of.json);
-            if !self.dry_run {
-                pool.users.note_import("begun".to_owned(), pool.now).await?;
-            }
-            let (mut counts, mut seen) = (Counts::default(), HashSet::new());
-            loop {
-                let mut batch = Vec::new();
-                while batch.len() < AT_ONCE
-                    && let Some(record) = reader.record().with_context(unread)?
-                {
-                    batch.push(record);
-                }
-                if batch.is_empty() {
-                    break;
-                }
-                self.batch(&pool, batch, &mut counts, &mut seen).await?;
-                progress.add(reader.take_bytes());
-            }
-            drop(progress);
-            if !self.dry_run {
+            let mut counts = Counts::default();
+            if self.dry_run {
+                self.all(&pool, (&mut reader, bytes), &mut counts).await?;
+            } else {
+                pool.users.note_import(Outcome::Begun, String::new(), pool.now).await?;
+                let imported = self.all(&pool, (&mut reader, bytes), &mut counts).await;
                 let Counts { added, existing, failed } = counts;
                 let detail = format!("{added} added, {existing} there already, {failed} refused");
-                pool.users.note_import(detail, pool.now).await?;
+                pool.users.note_import(Outcome::of(&imported), detail, pool.now).await?;
+                imported?;
             }
             let code = if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
             Ok((self.summary(counts), code))
         })
+    }
+
+    /// Imports all records of the file, and counts what became of them.
+    async fn all(
+        &self,
+        pool: &Opened<'_>,
+        (reader, bytes): (&mut Reader<BufReader<File>>, u64),
+        counts: &mut Counts,
+    ) -> anyhow::Result<()> {
+        let name = if self.dry_run { "Checking" } else { "Importing" };
+        let mut progress = Progress::new(name, Unit::Bytes, bytes, self.of.json);
+        let mut seen = HashSet::new();
+        loop {
+            let mut batch = Vec::new();
+            while batch.len() < AT_ONCE
+                && let Some(record) = reader.record().with_context(|| self.unread())?
+            {
+                batch.push(record);
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.batch(pool, batch, counts, &mut seen).await?;
+            progress.add(reader.take_bytes());
+        }
+    }
+
+    fn unread(&self) -> String {
+        format!("`{}` cannot be read", self.file.display())
     }
 
     fn format(&self) -> Format {

@@ -29,7 +29,16 @@ pub(super) async fn rotate(
         keys.replace_soon().await?;
     }
     keys.tend().await?;
-    list(pool, stored, as_json).await
+    let listed = list(pool, stored, as_json).await?;
+    Ok(match (as_json, revoke) {
+        (true, _) => listed,
+        (false, true) => {
+            format!("The keys are replaced. Every token of before is invalid within a minute.\n\n{listed}")
+        }
+        (false, false) => {
+            format!("The next keys are made, and sign after a day. Until then the present ones sign.\n\n{listed}")
+        }
+    })
 }
 
 fn keys_of(pool: &Settings, stored: &StoredUsers) -> anyhow::Result<StoredKeys> {

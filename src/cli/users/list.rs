@@ -3,7 +3,9 @@
 use anyhow::Context as _;
 
 use crate::cli::terminal::print;
+use crate::cli::users::opened::Opened;
 use crate::cli::users::output;
+use crate::user_pool::events::audit::Outcome;
 use crate::user_pool::management::{Cursor, Filter, Management, Page};
 
 /// Users that are read from the database at a time.
@@ -26,10 +28,13 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// Prints all users, or returns one page.
-    pub(super) async fn list(&self, users: &Management, json: bool) -> anyhow::Result<String> {
+    pub(super) async fn list(&self, pool: &Opened<'_>, json: bool) -> anyhow::Result<String> {
+        let users = &pool.users;
         let filter = Filter::parse(&self.filter)?;
         let after = self.after.as_deref().map(|text| Cursor::parse(text).context("--after is not what a list printed"));
         let after = after.transpose()?;
+        // Before anything is shown: the list is printed a page at a time.
+        users.note(("user.list", Outcome::Done), None, pool.now).await?;
         match self.limit {
             Some(limit) => {
                 let Page { users, next } = users.search(filter, after, limit.into()).await?;

@@ -2,11 +2,13 @@
 
 mod audit;
 mod breach_list;
+mod changed;
 mod credentials;
 mod erase;
 mod events;
 mod export;
 mod factors;
+mod groups;
 mod import;
 mod keys;
 mod list;
@@ -17,9 +19,10 @@ mod rekey;
 mod resend;
 mod stored;
 mod test_message;
+mod told;
 mod whom;
 
-pub(in crate::cli) use stored::users_of;
+pub(in crate::cli) use opened::users_of;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,10 @@ pub(crate) enum Users {
     TestMessage(test_message::TestMessage),
     #[command(flatten)]
     Stored(stored::Stored),
+    #[command(flatten)]
+    Changed(changed::Changed),
+    #[command(flatten)]
+    Groups(groups::Groups),
 }
 
 impl Users {
@@ -70,6 +77,8 @@ impl Users {
             Self::ResetFactors(command) => command.run(),
             Self::TestMessage(command) => command.run(),
             Self::Stored(command) => command.run(),
+            Self::Changed(command) => command.run(),
+            Self::Groups(command) => command.run(),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::secret::Secret;
 use crate::user_pool::factors::Owned;
 use crate::user_pool::factors::browsers::TrustedBrowser;
 use crate::user_pool::factors::passkeys::ListedPasskey;
@@ -13,14 +12,10 @@ use crate::user_pool::management::json;
 use crate::user_pool::management::sessions::StoredSession;
 use crate::user_pool::management::{Group, Record};
 
-/// One user with everything, and the temporary password that was made.
-pub(super) fn user(user: &Record, generated: Option<&Secret<String>>, as_json: bool) -> String {
+/// One user with everything.
+pub(super) fn user(user: &Record, as_json: bool) -> String {
     if as_json {
-        let mut value = json::user(user);
-        if let Some(password) = generated {
-            value["temporary_password"] = password.expose().as_str().into();
-        }
-        return pretty(&value);
+        return pretty(&json::user(user));
     }
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -33,9 +28,6 @@ pub(super) fn user(user: &Record, generated: Option<&Secret<String>>, as_json: b
     line("password", if user.password_hash.is_some() { "set" } else { "none" });
     if let Some(until) = user.temporary_until {
         line("temporary until", &until.to_text());
-    }
-    if let Some(password) = generated {
-        line("temporary password", password.expose());
     }
     line("groups", &user.groups.join(", "));
     for (name, value) in user.attributes.iter() {
@@ -84,35 +76,42 @@ pub(super) fn users(users: &[Record]) -> String {
     table(&rows)
 }
 
+/// What a user has set up, as JSON.
+pub(super) fn factors_object(owned: &Owned) -> Value {
+    let names: Vec<&str> = owned.factors.iter().map(|factor| factor.name()).collect();
+    let at = |time: &Option<Timestamp>| time.map(Timestamp::to_text);
+    let passkey = |passkey: &ListedPasskey| {
+        json!({
+            "id": passkey.id,
+            "name": passkey.name,
+            "created_at": passkey.created_at.to_text(),
+            "used_at": at(&passkey.used_at),
+        })
+    };
+    let browser = |browser: &TrustedBrowser| {
+        json!({
+            "id": browser.id,
+            "agent": browser.agent,
+            "created_at": browser.created_at.to_text(),
+            "used_at": browser.used_at.to_text(),
+            "expires_at": browser.expires_at.to_text(),
+        })
+    };
+    json!({
+        "factors": names,
+        "app_since": at(&owned.app_since),
+        "recovery_codes": owned.recovery_codes,
+        "passkeys": owned.passkeys.iter().map(passkey).collect::<Vec<Value>>(),
+        "trusted_browsers": owned.trusted_browsers.iter().map(browser).collect::<Vec<Value>>(),
+    })
+}
+
 /// What a user has set up.
 pub(super) fn factors(owned: &Owned, as_json: bool) -> String {
     let names: Vec<&str> = owned.factors.iter().map(|factor| factor.name()).collect();
     let at = |time: &Option<Timestamp>| time.map(Timestamp::to_text);
     if as_json {
-        let passkey = |passkey: &ListedPasskey| {
-            json!({
-                "id": passkey.id,
-                "name": passkey.name,
-                "created_at": passkey.created_at.to_text(),
-                "used_at": at(&passkey.used_at),
-            })
-        };
-        let browser = |browser: &TrustedBrowser| {
-            json!({
-                "id": browser.id,
-                "agent": browser.agent,
-                "created_at": browser.created_at.to_text(),
-                "used_at": browser.used_at.to_text(),
-                "expires_at": browser.expires_at.to_text(),
-            })
-        };
-        return pretty(&json!({
-            "factors": names,
-            "app_since": at(&owned.app_since),
-            "recovery_codes": owned.recovery_codes,
-            "passkeys": owned.passkeys.iter().map(passkey).collect::<Vec<Value>>(),
-            "trusted_browsers": owned.trusted_browsers.iter().map(browser).collect::<Vec<Value>>(),
-        }));
+        return pretty(&factors_object(owned));
     }
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let (codes, browsers) = (owned.recovery_codes, owned.trusted_browsers.len());
@@ -140,8 +139,7 @@ pub(super) fn factors(owned: &Owned, as_json: bool) -> String {
 /// One line for each group.
 pub(super) fn groups(groups: &[Group], as_json: bool) -> String {
     if as_json {
-        let value = |group: &Group| json!({"name": group.name, "description": group.description, "precedence": group.precedence});
-        return pretty(&groups.iter().map(value).collect());
+        return pretty(&groups.iter().map(group).collect());
     }
     let mut rows = vec![["GROUP", "PRECEDENCE", "DESCRIPTION"].map(str::to_owned)];
     rows.extend(groups.iter().map(|group| {
@@ -149,6 +147,11 @@ pub(super) fn groups(groups: &[Group], as_json: bool) -> String {
         [group.name.clone(), precedence, shown(group.description.as_deref().unwrap_or_default())]
     }));
     table(&rows)
+}
+
+/// A group as JSON.
+pub(super) fn group(group: &Group) -> Value {
+    json!({"name": group.name, "description": group.description, "precedence": group.precedence})
 }
 
 /// One line for each session.

@@ -6,9 +6,8 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::cli::progress::{Progress, Unit};
-use crate::cli::users::opened;
+use crate::cli::users::opened::{self, Of};
 use crate::cli::users::output::pretty;
-use crate::cli::users::stored::Of;
 use crate::user_pool::rekey::Rekey;
 
 /// Encrypts what is encrypted in the database with the first key of `store.key_files`, while the process serves.
@@ -27,10 +26,11 @@ impl RekeyCommand {
         opened::run(&self.of, async |pool| {
             let store = pool.settings.store.as_ref().context("the pool has a store")?;
             let rekey = Rekey::new(pool.stored.database.clone(), store.vault.clone());
-            pool.users.note("rekey", None, pool.now).await?;
-            let mut progress = Progress::new("Encrypting", Unit::Items, rekey.total().await?, self.of.json);
-            let counts = rekey.run(|values| progress.add(values)).await?;
-            drop(progress);
+            let encrypt = async {
+                let mut progress = Progress::new("Encrypting", Unit::Items, rekey.total().await?, self.of.json);
+                anyhow::Ok(rekey.run(|values| progress.add(values)).await?)
+            };
+            let counts = pool.taking_a_while("rekey", encrypt).await?;
             if counts.unreadable > 0 {
                 eprintln!(
                     "{} values are encrypted with a key that is not in `key_files`: keep it, or they are lost.",

@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use serde_json::json;
 
 use crate::cli::terminal::print;
-use crate::cli::users::stored::{Of, load, pool};
+use crate::cli::users::opened::{Of, load, pool};
 use crate::clock::Clock;
 use crate::user_pool::messages::courier::Undelivered;
 use crate::user_pool::messages::message::{Kind, Medium, Recipient};
@@ -50,7 +50,8 @@ impl TestMessage {
         }
         let clock = Clock::system();
         let to = Recipient { medium, address: self.to.clone() };
-        let due = Due::for_test(self.kind, to, self.language.clone(), settings.issuer.as_str(), clock.now());
+        let valid = settings.password_policy.temporary_validity;
+        let due = Due::for_test(self.kind, to, self.language.clone(), (settings.issuer.as_str(), valid), clock.now());
         let host = settings.issuer.host_str().unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {

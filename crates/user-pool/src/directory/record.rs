@@ -55,6 +55,11 @@ impl Record {
         let is_nameless = self.username == self.subject;
         self.attributes.get("email").filter(|_| is_nameless).unwrap_or(&self.username)
     }
+
+    /// The name of the provider at which the user signs in. `None`: here.
+    pub fn provider(&self) -> Option<&str> {
+        self.identities.first().map(|identity| &*identity.provider)
+    }
 }
 
 /// The rows of one pool.

@@ -21,7 +21,7 @@ pub enum Status {
 
 /// The transition does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the user is {}", .0.as_str())]
+#[error("the user is {}: {}", .0.as_str(), .0.explained())]
 pub struct WrongState(pub Status);
 
 impl Status {
@@ -37,6 +37,21 @@ impl Status {
             Self::ForceChangePassword => "FORCE_CHANGE_PASSWORD",
             Self::ResetRequired => "RESET_REQUIRED",
             Self::ExternalProvider => "EXTERNAL_PROVIDER",
+        }
+    }
+
+    /// What the state means, for administrators.
+    const fn explained(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => {
+                "first the sign-up has to be confirmed, by the user with a code, or by an administrator"
+            }
+            Self::Confirmed => "there is nothing to confirm or to send",
+            Self::ForceChangePassword => "there is a temporary password, with which the user chooses another one",
+            Self::ResetRequired => "the user chooses another password with a code",
+            Self::ExternalProvider => {
+                "the user signs in at another provider: there is nothing to confirm here, and the password can be changed only there"
+            }
         }
     }
 
@@ -149,6 +164,14 @@ mod tests {
         check(Status::given_temporary_password, [forced, forced, forced, forced, None]);
         check(Status::recovered, [None, confirmed, None, confirmed, None]);
         check(Status::reset, [None, Some(ResetRequired), None, Some(ResetRequired), None]);
+    }
+
+    #[test]
+    fn a_state_that_does_not_fit_is_explained() {
+        assert_eq!(
+            WrongState(ExternalProvider).to_string(),
+            "the user is EXTERNAL_PROVIDER: the user signs in at another provider: there is nothing to confirm here, and the password can be changed only there"
+        );
     }
 
     #[test]

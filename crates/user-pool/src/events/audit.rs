@@ -1,6 +1,7 @@
 //! The audit: who has changed what, and of which user. No secrets, and no e-mail addresses.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -42,6 +43,47 @@ impl fmt::Display for Actor {
     }
 }
 
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It takes a while. Another entry says how it ended; without one, it was interrupted.
+    Begun,
+    Done,
+    /// Nothing has changed, and nothing was shown.
+    Failed,
+}
+
+impl Outcome {
+    /// Of what has ended like this.
+    pub const fn of<T, E>(result: &Result<T, E>) -> Self {
+        if result.is_ok() { Self::Done } else { Self::Failed }
+    }
+
+    /// As in the database and in the output of commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        [Self::Begun, Self::Done, Self::Failed]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+            .ok_or(Error::Malformed("outcome of an entry of the audit"))
+    }
+}
+
+/// Operations that show something to somebody, and change nothing.
+const READS: [&str; 8] =
+    ["backup", "user.events", "user.export", "user.factors", "user.list", "user.sessions", "user.show", "users.export"];
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -52,10 +94,18 @@ pub struct Entry {
     pub actor: String,
     /// `user.disable`, `group.put`, …: a name that never changes.
     pub operation: String,
+    pub outcome: Outcome,
     /// `sub` of the user whom it is about.
     pub subject: Option<String>,
     /// The name of a group, the names of attributes, … Nothing that is secret, and no values of attributes.
     pub detail: Option<String>,
+}
+
+impl Entry {
+    /// Whether something was read, and nothing changed.
+    pub(crate) fn is_read(&self) -> bool {
+        READS.contains(&&*self.operation)
+    }
 }
 
 /// What was done, of whom. See [`Entry`].
@@ -82,6 +132,17 @@ impl AuditRows {
         done: Done<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
+        self.record_outcome(on, actor, (done, Outcome::Done), now)
+    }
+
+    /// Records what came of what `actor` does, or has tried to do.
+    pub(crate) fn record_outcome(
+        &self,
+        on: &mut Transaction<'_>,
+        actor: &Actor,
+        (done, outcome): (Done<'_>, Outcome),
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let by = actor.to_string();
         let values = [
             Value::from(&*self.pool),
@@ -90,8 +151,10 @@ impl AuditRows {
             done.operation.into(),
             done.subject.into(),
             done.detail.into(),
+            outcome.as_str().into(),
         ];
-        let sql = "INSERT INTO audit (pool, at, actor, operation, sub, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql =
+            "INSERT INTO audit (pool, at, actor, operation, sub, detail, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         on.execute(sql, &values)?;
         if *actor != Actor::User {
             return Ok(());
@@ -108,7 +171,7 @@ impl AuditRows {
         subject: Option<&str>,
         most: i64,
     ) -> Result<Vec<Entry>, Error> {
-        let sql = "SELECT id, at, actor, operation, sub, detail FROM audit \
+        let sql = "SELECT id, at, actor, operation, sub, detail, outcome FROM audit \
                    WHERE pool = ?1 AND (?2 IS NULL OR sub = ?2) ORDER BY id DESC LIMIT ?3";
         let rows = on.query(sql, &[Value::from(&*self.pool), subject.into(), most.into()])?;
         rows.into_iter().map(read).collect()
@@ -116,8 +179,8 @@ impl AuditRows {
 
     /// Entries that were written after the entry `after`. The oldest first.
     pub(crate) fn after(&self, on: &mut Transaction<'_>, after: i64) -> Result<Vec<Entry>, Error> {
-        let sql =
-            "SELECT id, at, actor, operation, sub, detail FROM audit WHERE id > ?2 AND pool = ?1 ORDER BY id LIMIT ?3";
+        let sql = "SELECT id, at, actor, operation, sub, detail, outcome FROM audit \
+                   WHERE id > ?2 AND pool = ?1 ORDER BY id LIMIT ?3";
         let rows = on.query(sql, &[Value::from(&*self.pool), after.into(), AT_A_TIME.into()])?;
         rows.into_iter().map(read).collect()
     }
@@ -155,5 +218,6 @@ fn read(mut row: Row) -> Result<Entry, Error> {
         operation: row.text(3)?,
         subject: row.optional_text(4)?,
         detail: row.optional_text(5)?,
+        outcome: row.text(6)?.parse()?,
     })
 }

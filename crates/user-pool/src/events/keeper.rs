@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Timestamp};
 use crate::database::{self, Database};
 use crate::drain::Draining;
-use crate::events::audit::{AuditRows, Entry};
+use crate::events::audit::{AuditRows, Entry, Outcome};
 use crate::events::buffer::{EventBuffer, Waiting};
 use crate::events::event_rows::EventRows;
 use crate::events::settings::EventSettings;
@@ -131,12 +131,13 @@ impl EventKeeper {
         }
     }
 
-    fn line(&self, Entry { actor, operation, subject, detail, at, .. }: &Entry) {
-        let (pool, at) = (&*self.audit.pool, at.to_text());
+    fn line(&self, entry: &Entry) {
+        let Entry { actor, operation, outcome, subject, detail, at, .. } = entry;
+        let (pool, at, said) = (&*self.audit.pool, at.to_text(), said(entry));
         tracing::info!(
             target: "vestibule::audit",
-            pool, actor, operation, user.id = subject.as_deref(), detail = detail.as_deref(), at,
-            "something of a user pool was changed"
+            pool, actor, operation, outcome = outcome.as_str(), user.id = subject.as_deref(), detail = detail.as_deref(), at,
+            "{said}"
         );
     }
 
@@ -157,5 +158,17 @@ impl EventKeeper {
                 return Ok(());
             }
         }
+    }
+}
+
+/// What the log says of an entry.
+pub(super) fn said(entry: &Entry) -> &'static str {
+    match (entry.is_read(), entry.outcome) {
+        (true, Outcome::Begun) => "somebody begins to read data of a user pool",
+        (true, Outcome::Done) => "data of a user pool was read",
+        (true, Outcome::Failed) => "data of a user pool could not be read",
+        (false, Outcome::Begun) => "somebody begins to change something of a user pool",
+        (false, Outcome::Done) => "something of a user pool was changed",
+        (false, Outcome::Failed) => "something of a user pool could not be changed",
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::audit::{Actor, AuditRows, Done};
+use super::audit::{Actor, AuditRows, Done, Outcome};
 use super::buffer::{EventBuffer, Waiting};
 use super::event::{Challenge, Event, Kind, Reason, Response, Visit};
 use super::event_rows::EventRows;
@@ -207,4 +207,29 @@ async fn what_a_user_does_alone_is_bounded_in_the_audit() {
     let (of_ada, of_bob) = counted.await.expect("counted");
     assert_eq!((of_ada.len(), of_bob), (1000, 1020));
     assert_eq!(of_ada[0].at, NOW + Duration::from_secs(1019), "the newest stay");
+}
+
+#[tokio::test]
+async fn the_audit_says_what_came_of_it() {
+    let (_directory, database) = database("events-audit-outcome");
+    let outcomes = [Outcome::Begun, Outcome::Failed, Outcome::Done];
+    let recorded = database.write(move |on| {
+        for outcome in outcomes {
+            let done = Done { operation: "backup", subject: None, detail: None };
+            audit().record_outcome(on, &Actor::Command(0), (done, outcome), NOW)?;
+        }
+        audit().record(on, &Actor::System, Done { operation: "group.put", subject: None, detail: None }, NOW)?;
+        audit().after(on, 0)
+    });
+    let entries = recorded.await.expect("recorded");
+    let said: Vec<_> = entries.iter().map(keeper::said).collect();
+    assert_eq!(
+        said,
+        [
+            "somebody begins to read data of a user pool",
+            "data of a user pool could not be read",
+            "data of a user pool was read",
+            "something of a user pool was changed"
+        ]
+    );
 }

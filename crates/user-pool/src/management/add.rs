@@ -33,7 +33,7 @@ pub(super) struct Former {
 
 /// A user who can be added, as far as this can be seen without the database.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub(super) record: Record,
     pub(super) name: UserName,
     /// The name to sign in with, where users have no other.
@@ -44,6 +44,13 @@ pub(super) struct Prepared {
     password: Option<FirstPassword>,
 }
 
+impl Prepared {
+    /// The user, without groups and password.
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+}
+
 impl Management {
     /// Adds a user with a new random `sub`. Returns the user.
     ///
@@ -51,13 +58,37 @@ impl Management {
     ///
     /// If the name is taken or no name, if an attribute is not valid, or if there is no such group.
     pub async fn add(&self, new: NewUser, now: Timestamp) -> Result<Record, Error> {
+        self.add_prepared(self.prepare_new(new, now)?, |_| Ok(()), now).await
+    }
+
+    /// A user with a new random `sub`, as far as this can be judged without the database.
+    ///
+    /// # Errors
+    ///
+    /// As of [`add`](Self::add).
+    pub(crate) fn prepare_new(&self, new: NewUser, now: Timestamp) -> Result<Prepared, Error> {
         let status = new.password.as_ref().map_or(Status::Confirmed, FirstPassword::status);
-        let former = Former { subject: uuid::random(), status, is_enabled: true, created_at: now };
-        let prepared = self.prepare(new, former, now)?;
+        self.prepare(new, Former { subject: uuid::random(), status, is_enabled: true, created_at: now }, now)
+    }
+
+    /// Adds this user, and does something more in the same transaction.
+    ///
+    /// # Errors
+    ///
+    /// As of [`add`](Self::add).
+    pub(crate) async fn add_prepared(
+        &self,
+        prepared: Prepared,
+        and: impl FnOnce(&mut Transaction<'_>) -> Result<(), database::Error> + Send + 'static,
+        now: Timestamp,
+    ) -> Result<Record, Error> {
         let (users, subject) = (self.clone(), prepared.record.subject.clone());
-        self.decide(("user.add", None, now), move |on| {
-            let inserted = users.insert(on, &prepared, now)?;
-            Ok(inserted.map(|()| Some(prepared.record.subject)))
+        self.decide(None, ("user.add", None, now), move |on| {
+            if let Err(refused) = users.insert(on, &prepared, now)? {
+                return Ok(Err(refused));
+            }
+            and(on)?;
+            Ok(Ok(Some(prepared.record.subject)))
         })
         .await?;
         self.show(&subject).await

@@ -33,7 +33,7 @@ impl Management {
     pub async fn erase(&self, who: &str, now: Timestamp) -> Result<bool, Error> {
         let (users, key) = (self.clone(), who.to_owned());
         let pseudonym = format!("erased-{}", uuid::random());
-        self.decide(("user.erase", None, now), move |on| match users.find_any(on, &key)? {
+        self.decide(Some(who), ("user.erase", None, now), move |on| match users.find_any(on, &key)? {
             Ok(user) => users.erase_now(on, &user.subject, &pseudonym, now).map(|()| Ok(Some(pseudonym))),
             Err(error) => Ok(Err(error)),
         })

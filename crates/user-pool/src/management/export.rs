@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::database::{Error as DatabaseError, Row, Transaction, Value};
 use crate::directory::group::Group;
 use crate::directory::record::Record;
-use crate::events::audit::Entry;
+use crate::events::audit::{Done, Entry, Outcome};
 use crate::events::event::Event;
 use crate::management::json;
 use crate::management::users::{Error, Management};
@@ -96,10 +96,16 @@ impl Management {
     ///
     /// If there is no such user.
     pub async fn export(&self, who: &str, now: Timestamp) -> Result<Everything, Error> {
-        self.note("user.export", Some(who), now).await?;
         let (users, key) = (self.clone(), who.to_owned());
-        let found = self.stored.database.read(move |on| users.everything(on, &key)).await?;
-        found.ok_or_else(|| Error::NoUser(who.to_owned()))
+        // The entry of the audit comes first: who has asked is in the export, too.
+        let work = move |on: &mut Transaction<'_>| {
+            let found = users.find_any(on, &key)?;
+            let subject = found.as_ref().ok().map(|user| &*user.subject);
+            let done = (Done { operation: "user.export", subject, detail: None }, Outcome::of(&found));
+            users.audit().record_outcome(on, &users.actor, done, now)?;
+            users.everything(on, &key)
+        };
+        self.stored.database.write(work).await?.ok_or_else(|| Error::NoUser(who.to_owned()))
     }
 
     /// The same, in a transaction. `None` if there is no such user.

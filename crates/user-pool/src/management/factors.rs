@@ -54,7 +54,7 @@ impl Management {
             Taken::Browser(_) => ("browser.forget", "one"),
             Taken::Browsers => ("browser.forget", "all"),
         };
-        self.decide((operation, Some(detail.to_owned()), now), move |on| {
+        self.decide(Some(who), (operation, Some(detail.to_owned()), now), move |on| {
             let (whose, pool) = (users.whose(on, &key)?, &users.stored.records.pool);
             let subject = whose.subject();
             let (is_taken, is_factor) = match &what {
@@ -95,7 +95,7 @@ impl Management {
     /// If there is no such user.
     pub async fn reset_factors(&self, who: &str, now: Timestamp) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide(("factor.reset", None, now), move |on| {
+        self.decide(Some(who), ("factor.reset", None, now), move |on| {
             let (whose, records) = (users.whose(on, &key)?, &users.stored.records);
             let had_some = factors::forget(on, &records.pool, whose.subject())?;
             let subject = whose.subject().to_owned();

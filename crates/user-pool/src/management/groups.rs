@@ -26,7 +26,7 @@ impl Management {
             return Err(Error::GroupName(group.name));
         }
         let (records, name) = (self.stored.records.clone(), group.name.clone());
-        self.decide(("group.put", Some(name), now), move |on| {
+        self.decide(None, ("group.put", Some(name), now), move |on| {
             if records.is_one_group_too_many(on, &group.name)? {
                 return Ok(Err(Error::TooManyGroups));
             }
@@ -43,7 +43,7 @@ impl Management {
     /// [`Error::NoGroup`] if there is none.
     pub async fn delete_group(&self, name: &str, now: Timestamp) -> Result<(), Error> {
         let (records, name) = (self.stored.records.clone(), name.to_owned());
-        self.decide(("group.delete", Some(name.clone()), now), move |on| {
+        self.decide(None, ("group.delete", Some(name.clone()), now), move |on| {
             let deleted = records.delete_group(on, &name)?;
             Ok(if deleted { Ok(None) } else { Err(Error::NoGroup(name)) })
         })
@@ -57,7 +57,7 @@ impl Management {
     /// If there is no such user or group.
     pub async fn join(&self, who: &str, group: &str, now: Timestamp) -> Result<(), Error> {
         let (users, key, group) = (self.clone(), who.to_owned(), group.to_owned());
-        self.decide(("group.join", Some(group.clone()), now), move |on| {
+        self.decide(Some(who), ("group.join", Some(group.clone()), now), move |on| {
             let user = match users.find_any(on, &key)? {
                 Ok(user) => user,
                 Err(error) => return Ok(Err(error)),

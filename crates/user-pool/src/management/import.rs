@@ -5,7 +5,7 @@ use crate::crypto::uuid;
 use crate::database::{self, Transaction};
 use crate::directory::settings::Usernames;
 use crate::directory::status::Status;
-use crate::events::audit::Done;
+use crate::events::audit::{Done, Outcome};
 use crate::import::row::{Item, Row};
 use crate::management::add::{Former, NewUser, Prepared};
 use crate::management::users::{Error as Refused, Management};
@@ -89,11 +89,12 @@ impl Management {
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn note_import(&self, detail: String, now: Timestamp) -> Result<(), Refused> {
+    pub async fn note_import(&self, outcome: Outcome, detail: String, now: Timestamp) -> Result<(), Refused> {
         let users = self.clone();
         let note = move |on: &mut Transaction<'_>| {
-            let done = Done { operation: "users.import", subject: None, detail: Some(&detail) };
-            users.audit().record(on, &users.actor, done, now)
+            let detail = Some(&*detail).filter(|detail| !detail.is_empty());
+            let done = Done { operation: "users.import", subject: None, detail };
+            users.audit().record_outcome(on, &users.actor, (done, outcome), now)
         };
         Ok(self.stored.database.write(note).await?)
     }

@@ -48,6 +48,7 @@ pub fn entry(entry: &Entry) -> Value {
         "at": entry.at.to_text(),
         "actor": entry.actor,
         "operation": entry.operation,
+        "outcome": entry.outcome.as_str(),
         "sub": entry.subject,
         "detail": entry.detail,
     })

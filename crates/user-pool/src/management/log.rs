@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::database::{self, Transaction};
-use crate::events::audit::{AuditRows, Done, Entry};
+use crate::events::audit::{AuditRows, Done, Entry, Outcome};
 use crate::events::event::{Event, Kind, Response, Visit};
 use crate::events::event_rows::EventRows;
 use crate::management::users::{Error, Management};
@@ -28,22 +28,36 @@ impl Management {
         rows.record(on, &Event::new(Some(subject), (Kind::SessionsEnded, Response::Pass), Visit::none(), now))
     }
 
-    /// Writes to the audit that somebody has done this, for example that a command has read the data of `who`. A name that nobody has is not kept.
+    /// Writes to the audit what came of what somebody has done, for example that a command has read the data of `who`. A name that nobody has is not
+    /// kept.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn note(&self, operation: &'static str, who: Option<&str>, now: Timestamp) -> Result<(), Error> {
+    pub async fn note(
+        &self,
+        (operation, outcome): (&'static str, Outcome),
+        who: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let (users, who) = (self.clone(), who.map(str::to_owned));
         let work = move |on: &mut Transaction<'_>| {
-            let user = match &who {
-                Some(who) => users.find_any(on, who)?.ok(),
-                None => None,
-            };
-            let subject = user.as_ref().map(|user| &*user.subject);
-            users.audit().record(on, &users.actor, Done { operation, subject, detail: None }, now)
+            let subject = users.subject_of(on, who.as_deref())?;
+            let done = Done { operation, subject: subject.as_deref(), detail: None };
+            users.audit().record_outcome(on, &users.actor, (done, outcome), now)
         };
         Ok(self.stored.database.write(work).await?)
+    }
+
+    /// Whom an entry of the audit is about.
+    pub(super) fn subject_of(
+        &self,
+        on: &mut Transaction<'_>,
+        who: Option<&str>,
+    ) -> Result<Option<String>, database::Error> {
+        let Some(who) = who else { return Ok(None) };
+        let declared = || self.rules.declared_subject(who).map(str::to_owned);
+        Ok(self.find_any(on, who)?.ok().map(|user| user.subject).or_else(declared))
     }
 
     /// At most `most` events of a user, the newest first. `who` may also be the `sub` of a user of the configuration, or of one who was deleted.

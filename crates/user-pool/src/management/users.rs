@@ -17,7 +17,7 @@ use crate::directory::name::NEW_NAME_MAX;
 use crate::directory::record::Records;
 use crate::directory::settings::{Alias, Settings};
 use crate::directory::status::{Status, WrongState};
-use crate::events::audit::{Actor, Done};
+use crate::events::audit::{Actor, Done, Outcome};
 use crate::messages::outgoing::Outgoing;
 use crate::messages::queue;
 use crate::verification::code;
@@ -188,7 +188,7 @@ impl Management {
         let (users, key) = (self.clone(), who.to_owned());
         // Only the names: values tell of people.
         let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
-        self.decide(("user.attributes", Some(names.join(" ")), now), move |on| {
+        self.decide(Some(who), ("user.attributes", Some(names.join(" ")), now), move |on| {
             let user = match users.find_any(on, &key)? {
                 Ok(user) => user,
                 Err(error) => return Ok(Err(error)),
@@ -253,7 +253,7 @@ impl Management {
         now: Timestamp,
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide((operation, None, now), move |on| {
+        self.decide(Some(who), (operation, None, now), move |on| {
             let stored = &users.stored;
             let user = match users.find_any(on, &key)? {
                 Ok(user) => user,
@@ -322,7 +322,7 @@ impl Management {
         work: impl FnOnce(&Records, &mut Transaction<'_>, &Record) -> Result<(), database::Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (users, key) = (self.clone(), who.to_owned());
-        self.decide(what, move |on| match users.find_any(on, &key)? {
+        self.decide(Some(who), what, move |on| match users.find_any(on, &key)? {
             Ok(user) => {
                 work(&users.stored.records, on, &user)?;
                 Ok(Ok(Some(user.subject)))
@@ -333,20 +333,23 @@ impl Management {
     }
 
     /// Runs a transaction that may refuse. What it has changed before is committed, so it refuses first. `work` returns whom it is about. What
-    /// is done is in the audit, by its name and what is told besides.
+    /// is done is in the audit, by its name and what is told besides. So is what was refused, with the user whom `who` names.
     pub(super) async fn decide(
         &self,
+        who: Option<&str>,
         (operation, detail, now): (&'static str, Option<String>, Timestamp),
         work: impl FnOnce(&mut Transaction<'_>) -> Result<Result<Option<String>, Error>, database::Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let (audit, actor) = (self.audit(), self.actor.clone());
+        let (users, who) = (self.clone(), who.map(str::to_owned));
         let audited = move |on: &mut Transaction<'_>| {
-            let subject = match work(on)? {
-                Ok(subject) => subject,
-                Err(refused) => return Ok(Err(refused)),
+            let (subject, result) = match work(on)? {
+                Ok(subject) => (subject, Ok(())),
+                Err(refused) => (users.subject_of(on, who.as_deref())?, Err(refused)),
             };
             let done = Done { operation, subject: subject.as_deref(), detail: detail.as_deref() };
-            audit.record(on, &actor, done, now).map(Ok)
+            let done = (done, Outcome::of(&result));
+            users.audit().record_outcome(on, &users.actor, done, now)?;
+            Ok(result)
         };
         self.stored.database.write(audited).await?
     }

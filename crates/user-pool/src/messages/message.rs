@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::crypto::uuid;
 use crate::secret::Secret;
-use crate::verification::code::OneTimeCode;
+use crate::verification::code::{OneTimeCode, Purpose};
 
 /// After this a notice is of no use any more. Each try to send it is over by then.
 const NOTICE_LIFETIME: Duration = Duration::from_hours(24);
@@ -50,6 +50,21 @@ pub struct Recipient {
     pub medium: Medium,
     /// An e-mail address, or a telephone number in the form of E.164 (`+4930123456`).
     pub address: String,
+}
+
+impl Recipient {
+    /// The address as pages show it to somebody who knows the password (pool §4.4), and as commands print it: `f***@e***`, `+*******9934`.
+    pub fn masked(&self) -> String {
+        let first = |text: &str| text.chars().next().map(String::from).unwrap_or_default();
+        match self.address.rsplit_once('@') {
+            Some((local, domain)) => format!("{}***@{}***", first(local), first(domain)),
+            None => {
+                let length = self.address.chars().count();
+                let shown: String = self.address.chars().skip(length.saturating_sub(4)).collect();
+                format!("+*******{shown}")
+            }
+        }
+    }
 }
 
 /// What a message brings: the placeholder `{####}` of its template.
@@ -136,6 +151,22 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// For how long what it brings is valid. Of a notice: for how long it is of use. `temporary_validity` is that of temporary passwords.
+    pub(crate) const fn lifetime(self, temporary_validity: Duration) -> Duration {
+        match self {
+            Self::Invitation => temporary_validity,
+            Self::Reset | Self::ResetByAdministrator => Purpose::Reset.lifetime(),
+            Self::SecondFactor => Purpose::SecondFactor.lifetime(),
+            Self::SignIn => Purpose::SignIn.lifetime(),
+            Self::Verification => Purpose::SignUp.lifetime(),
+            Self::AddressChanged
+            | Self::AddressTaken
+            | Self::FactorAdded
+            | Self::FactorRemoved
+            | Self::PasswordChanged => NOTICE_LIFETIME,
+        }
+    }
+
     /// What its texts have to contain.
     pub(crate) const fn brings(self) -> Brings {
         match self {
@@ -175,5 +206,24 @@ impl Medium {
     /// The medium with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Email, Self::Sms].into_iter().find(|medium| medium.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_of_an_address_is_shown() {
+        for (address, shown) in [
+            ("f@example.com", "f***@e***"),
+            ("frieda@example.com", "f***@e***"),
+            ("élise@über.example", "é***@ü***"),
+            ("\"a@b\"@example.com", "\"***@e***"),
+            ("+4930123459934", "+*******9934"),
+        ] {
+            let to = Recipient { medium: Medium::Email, address: address.to_owned() };
+            assert_eq!(to.masked(), shown);
+        }
     }
 }

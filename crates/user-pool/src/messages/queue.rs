@@ -46,10 +46,17 @@ pub struct Due {
 
 impl Due {
     /// A message that no outbox has, to try a server with. It has a code that is no code, and a link to the pool.
-    pub fn for_test(kind: Kind, to: Recipient, language: Option<String>, link: &str, now: Timestamp) -> Self {
+    /// `temporary_validity` is that of temporary passwords.
+    pub fn for_test(
+        kind: Kind,
+        to: Recipient,
+        language: Option<String>,
+        (link, temporary_validity): (&str, Duration),
+        now: Timestamp,
+    ) -> Self {
         let (secret, link) = (Some(Secret::new("123456".to_owned())), Some(Secret::new(link.to_owned())));
         let body = Body { to: to.address, username: "ada".to_owned(), language, secret, link };
-        let expires_at = now + Duration::from_hours(1);
+        let expires_at = now + kind.lifetime(temporary_validity);
         Self { id: uuid::random(), kind, medium: to.medium, created_at: now, expires_at, body, tries: 1 }
     }
 }

@@ -44,8 +44,13 @@ impl Passwords {
     }
 
     /// For a temporary password that is set now.
-    pub(crate) fn temporary(&self, now: Timestamp) -> Lasting {
-        Lasting::Until(now + self.policy.temporary_validity)
+    fn temporary(&self, now: Timestamp) -> Lasting {
+        Lasting::Until(self.temporary_until(now))
+    }
+
+    /// Until when a temporary password is good that is set now.
+    pub(crate) fn temporary_until(&self, now: Timestamp) -> Timestamp {
+        now + self.policy.temporary_validity
     }
 }
 

@@ -12,5 +12,6 @@ pub mod settings;
 pub(crate) mod sign_up;
 pub(crate) mod verify;
 
+pub use invitation::Error as InvitationError;
 pub(crate) use service::Bringer;
-pub use service::SelfService;
+pub use service::{SelfService, Sent};

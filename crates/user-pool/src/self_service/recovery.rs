@@ -11,7 +11,7 @@ use crate::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::passwords::{self, Lasting};
 use crate::routes;
 use crate::secret::Secret;
-use crate::self_service::service::{Bringer, Outcome, SelfService, unable};
+use crate::self_service::service::{Bringer, Outcome, SelfService, Sent, unable};
 use crate::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
 
 /// What the code of a recovery is about.
@@ -41,6 +41,7 @@ impl SelfService {
     }
 
     /// Sends a code to the user whom somebody has named. Returns who has to bring it: the `sub`, or one that stands for a name that nobody has.
+    /// And whether it was sent, which no visitor is told.
     ///
     /// # Errors
     ///
@@ -77,16 +78,17 @@ impl SelfService {
         self.stored.database.write(work).await
     }
 
-    /// Sends a code to a user whose password an administrator has reset. The administrator has asked for it, so no limit withholds the message. `false`: there is
-    /// no address for a code.
+    /// Sends a code to a user whose password an administrator has reset. The administrator has asked for it, so no limit withholds the message.
+    /// [`Sent::Nothing`]: there is no address for a code.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn send_reset(&self, user: &Record, now: Timestamp) -> Result<bool, DatabaseError> {
-        let Some(to) = self.recovery_address(user) else { return Ok(false) };
+    pub async fn send_reset(&self, user: &Record, now: Timestamp) -> Result<Sent, DatabaseError> {
+        let Some(to) = self.can_recover(user) else { return Ok(Sent::Nothing) };
         let code = OneTimeCode::random(Purpose::Reset.lifetime(), now);
         let language = user.attributes.get("locale");
+        let sent = Sent::To { to: to.clone(), expires_at: code.expires_at() };
         let mut message = self.message(Kind::ResetByAdministrator, to, user, &code, language);
         message.link = Some(self.reset_link());
         let (service, subject) = (self.clone(), user.subject.clone());
@@ -95,7 +97,7 @@ impl SelfService {
             service.messages.enqueue(on, &message, now)
         };
         self.stored.database.write(work).await?;
-        Ok(true)
+        Ok(sent)
     }
 
     /// The link of a message with a code. It does not have the code: the page asks for it, and for the name.
@@ -126,6 +128,12 @@ impl SelfService {
         let is_declared = self.rules.declared_subject(name.as_str()).is_some();
         let user = user.filter(|user| !is_declared && user.is_enabled && user.status.recovered().is_ok());
         Ok(user.and_then(|user| Some((self.recovery_address(&user)?, user)).map(|(to, user)| (user, to))))
+    }
+
+    /// Where an administrator can send this user a code for another password. `None`: nowhere.
+    pub fn can_recover(&self, user: &Record) -> Option<Recipient> {
+        let is_declared = self.rules.declared_subject(&user.username).is_some();
+        self.recovery_address(user).filter(|_| !is_declared && user.is_enabled && user.status.recovered().is_ok())
     }
 
     /// Where codes go with which the password is replaced: the first address that was verified, and whose codes are no second factor of this user (pool

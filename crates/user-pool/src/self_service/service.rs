@@ -13,6 +13,7 @@ use crate::directory::name::UserName;
 use crate::directory::record::Record;
 use crate::directory::settings::{Alias, Usernames};
 use crate::directory::user::User;
+use crate::events::audit::Actor;
 use crate::events::event::{Challenge, Kind as EventKind, Reason, Response, Visit};
 use crate::events::log::EventLog;
 use crate::factors;
@@ -45,6 +46,8 @@ pub struct SelfService {
     pub(crate) events: EventLog,
     /// The host of the pages, for links in messages.
     pub(crate) origin: Arc<str>,
+    /// What the pool sends messages to, in order of preference.
+    pub(super) sends_to: Vec<Address>,
 }
 
 /// Who brings a code.
@@ -71,6 +74,17 @@ pub(super) enum Outcome {
     TooMany,
 }
 
+/// Whether a code was sent, for administrators. A visitor must not learn it: that would say who is a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The process that serves sends it, or has sent it, and it is valid until then.
+    To { to: Recipient, expires_at: Timestamp },
+    /// One of `messages.limits` was reached.
+    Withheld,
+    /// The user cannot get one.
+    Nothing,
+}
+
 impl Address {
     /// Where a message goes for it. `None` if the user has none.
     pub(super) fn of(self, attributes: &Attributes) -> Option<Recipient> {
@@ -95,7 +109,10 @@ impl SelfService {
         stored: Option<&StoredUsers>,
         events: &EventLog,
     ) -> Option<Self> {
-        let (Outgoing { codes, messages, limits, .. }, stored) = (Outgoing::new(pool, memory)?, stored?.clone());
+        let (outgoing, stored) = (Outgoing::new(pool, memory)?, stored?.clone());
+        let addresses = [Address::Email, Address::PhoneNumber].into_iter();
+        let sends_to = addresses.filter(|address| outgoing.can_send(address.medium())).collect();
+        let Outgoing { codes, messages, limits, .. } = outgoing;
         let hasher = Hasher::new(pool.hashing_max, costs([]), memory.hashing.clone());
         Some(Self {
             rules: Arc::clone(&pool.directory),
@@ -108,8 +125,14 @@ impl SelfService {
             events: events.clone(),
             vault: pool.store.as_ref()?.vault.clone(),
             origin: pool.pages_url().origin().ascii_serialization().into(),
+            sends_to,
             stored,
         })
+    }
+
+    /// The same, used by somebody else than the users.
+    pub fn by(self, actor: &Actor) -> Self {
+        Self { passwords: self.passwords.by(actor.clone()), ..self }
     }
 
     /// The same, with links to another host of the pool.
@@ -189,16 +212,18 @@ impl SelfService {
         (code, pending): (&OneTimeCode, Option<&str>),
         message: &Message,
         now: Timestamp,
-    ) -> Result<(), database::Error> {
+    ) -> Result<Sent, database::Error> {
         let verdict = self.limits.may_send(on, message.kind, &message.to, message.subject.as_deref(), now)?;
         match verdict {
             Verdict::Send => {
                 self.codes.issue(on, of, code, pending)?;
-                self.messages.enqueue(on, message, now)
+                self.messages.enqueue(on, message, now)?;
+                Ok(Sent::To { to: message.to.clone(), expires_at: code.expires_at() })
             }
             Verdict::Withhold(_) => {
                 self.codes.issue_unsent(on, of, (code, pending), now)?;
-                self.messages.pretend(on, message, now)
+                self.messages.pretend(on, message, now)?;
+                Ok(Sent::Withheld)
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::messages::message::{Content, Kind, Medium, Message, Recipient};
 use crate::passwords::{self, FirstPassword, Lasting};
 use crate::routes;
 use crate::secret::Secret;
-use crate::self_service::service::{SelfService, unable};
+use crate::self_service::service::{SelfService, Sent, unable};
 use crate::self_service::settings::{Address, SignUp};
 use crate::verification::code::{CodeOf, OneTimeCode, Purpose};
 
@@ -205,7 +205,9 @@ impl SelfService {
         self.events.record(Some(&record.subject), (EventKind::SignUp, Response::InProgress), &sound.visit);
         sound.password.set(on, records, &record.subject, now)?;
         match &sound.confirm {
-            Some(to) => self.ask_to_confirm(on, record, to.clone(), &sound.code, Some(&sound.language), now)?,
+            Some(to) => {
+                self.ask_to_confirm(on, record, to.clone(), &sound.code, Some(&sound.language), now).map(drop)?;
+            }
             None => match self.owner(on, attributes)? {
                 Some(owner) => self.tell(on, &owner, attributes, Some(&sound.language), now)?,
                 None => self.send_nothing(on, (Kind::AddressTaken, Medium::Email), &sound.code, now)?,
@@ -224,12 +226,13 @@ impl SelfService {
         code: &OneTimeCode,
         language: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Sent, DatabaseError> {
         let of = CodeOf { subject: &user.subject, purpose: Purpose::SignUp, target: address.attribute() };
         let owner = self.owner(on, &user.attributes)?;
         if let Some(owner) = owner.filter(|_| address == Address::Email) {
             self.codes.issue(on, &of, &code.that_nobody_has(), None)?;
-            return self.tell(on, &owner, &user.attributes, language, now);
+            self.tell(on, &owner, &user.attributes, language, now)?;
+            return Ok(Sent::Nothing);
         }
         let link = (to.medium == Medium::Email).then(|| self.confirmation_link(user, code));
         let mut message = self.message(Kind::Verification, to, user, code, language);

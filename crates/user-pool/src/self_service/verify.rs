@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::database::{Error, Transaction};
 use crate::directory::attribute::Attributes;
+use crate::directory::name::UserName;
 use crate::directory::record::Record;
 use crate::directory::status::Status;
 use crate::events::event::{Kind as EventKind, Response, Visit};
@@ -10,7 +11,7 @@ use crate::message::form;
 use crate::messages::message::Kind;
 use crate::routes;
 use crate::secret::Secret;
-use crate::self_service::service::{Bringer, Outcome, SelfService};
+use crate::self_service::service::{Bringer, Outcome, SelfService, Sent};
 use crate::self_service::settings::Address;
 use crate::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
 
@@ -130,7 +131,7 @@ impl SelfService {
         Ok(Confirmed::Yes)
     }
 
-    /// Sends another code to a user who is not confirmed. To everybody else, it seems so.
+    /// Sends another code to a user who is not confirmed. To everybody else, it seems so: no visitor is told what this returns.
     ///
     /// # Errors
     ///
@@ -141,7 +142,7 @@ impl SelfService {
         address: Address,
         language: String,
         (visit, now): (&Visit, Timestamp),
-    ) -> Result<(), Error> {
+    ) -> Result<Sent, Error> {
         let (service, code) = (self.clone(), OneTimeCode::random(Purpose::SignUp.lifetime(), now));
         let visit = visit.clone();
         let work = move |on: &mut Transaction<'_>| {
@@ -156,7 +157,8 @@ impl SelfService {
                 None => {
                     let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
                     service.codes.issue(on, &of, &code, None)?;
-                    service.send_nothing(on, (Kind::Verification, address.medium()), &code, now)
+                    service.send_nothing(on, (Kind::Verification, address.medium()), &code, now)?;
+                    Ok(Sent::Nothing)
                 }
             }
         };

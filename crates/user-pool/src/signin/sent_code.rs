@@ -45,7 +45,7 @@ impl SignIn {
         let database = Arc::clone(&second.database);
         let Some((user, ())) = self.user_of(under_way, |_| Ok(())).await? else { return Ok(None) };
         let Some(to) = recipient(&user, factor) else { return Ok(None) };
-        let (masked, now) = (mask(&to.address), self.clock.now());
+        let (masked, now) = (to.masked(), self.clock.now());
         let admitted = second.outgoing.limits.admit(Operation::SecondFactor, user.subject(), client, now);
         if let Err(wait) = admitted {
             return Ok(Some(Sent { masked, too_many: Some(wait) }));
@@ -110,34 +110,4 @@ fn recipient(user: &User, factor: Factor) -> Option<Recipient> {
 
 const fn code_of(subject: &str, factor: Factor) -> CodeOf<'_> {
     CodeOf { subject, purpose: Purpose::SecondFactor, target: factor.name() }
-}
-
-/// An address as pages show it to somebody who knows the password (pool §4.4): `f***@e***`, `+*******9934`.
-fn mask(address: &str) -> String {
-    let first = |text: &str| text.chars().next().map(String::from).unwrap_or_default();
-    match address.rsplit_once('@') {
-        Some((local, domain)) => format!("{}***@{}***", first(local), first(domain)),
-        None => {
-            let shown: String = address.chars().skip(address.chars().count().saturating_sub(4)).collect();
-            format!("+*******{shown}")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn little_of_an_address_is_shown() {
-        for (address, shown) in [
-            ("f@example.com", "f***@e***"),
-            ("frieda@example.com", "f***@e***"),
-            ("élise@über.example", "é***@ü***"),
-            ("\"a@b\"@example.com", "\"***@e***"),
-            ("+4930123459934", "+*******9934"),
-        ] {
-            assert_eq!(mask(address), shown);
-        }
-    }
 }

@@ -77,6 +77,14 @@ async fn what_is_refused_changes_nothing() {
     {
         assert!(matches!(nobody, Err(Error::NoUser(_))), "{nobody:?}");
     }
+    // The audit says so, with the user if there is one, and without names that nobody has.
+    let audited = users.audited(None, 100).await.expect("read");
+    let refused = audited.iter().rev().filter(|entry| entry.outcome == Outcome::Failed);
+    let refused: Vec<_> = refused.map(|entry| (&*entry.operation, entry.subject.as_deref())).collect();
+    let add = ("user.add", None);
+    let of_ada = ("user.attributes", Some(&*ada.subject));
+    let of_nobody = [("user.delete", None), ("user.enable", None), ("group.join", None)];
+    assert_eq!(refused, [&[add, add, of_ada][..], &of_nobody].concat());
 }
 
 #[tokio::test]

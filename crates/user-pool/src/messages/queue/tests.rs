@@ -230,3 +230,15 @@ async fn what_only_seems_to_be_sent_is_written_and_then_nobodys() {
         assert_eq!(bench.contents().await.waiting, 0);
     }
 }
+
+#[test]
+fn a_message_for_a_test_says_the_validity_of_a_real_one() {
+    let hours = |kind: Kind| {
+        let to = Recipient { medium: Medium::Email, address: "you@example.com".to_owned() };
+        let link = ("https://login.example.com", Duration::from_hours(48));
+        let due = Due::for_test(kind, to, None, link, NOW);
+        due.expires_at.since(NOW).as_secs() / 3600
+    };
+    assert_eq!([Kind::Verification, Kind::Reset, Kind::Invitation].map(hours), [24, 1, 48]);
+    assert_eq!(Kind::SecondFactor.lifetime(Duration::ZERO), Duration::from_mins(10));
+}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::directory::status::Status;
 use crate::messages::message::Kind;
+use crate::self_service::Sent;
 
 /// Sends the form of a page that was opened without anything of before.
 async fn bring(browser: &mut Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -28,7 +29,7 @@ impl Open {
         self.users.reset(name, START).await.expect("reset");
         let user = self.users.show(name).await.expect("found");
         let service = self.fixture.pool.ui().service.as_ref().expect("a database");
-        assert!(service.send_reset(&user, START).await.expect("written"));
+        assert!(matches!(service.send_reset(&user, START).await.expect("written"), Sent::To { .. }));
         self.messages().await.pop().expect("a message")
     }
 }
