@@ -41,7 +41,7 @@ async fn what_comes_from_the_provider_is_text_and_stays() {
     assert!(saved.text().contains("Your profile is saved."), "{}", saved.text());
     assert_eq!((attribute("name").await, attribute("nickname").await), (before, Some("Al".into())));
     // A form that was made for the page of the address does not help either.
-    let (email, hidden) = (attribute("email").await, browser.get("/account/sessions").await.hidden());
+    let (email, hidden) = (attribute("email").await, browser.get("/account/export").await.hidden());
     browser.send_form("/account/email", &[("request", &hidden), ("email", "eve@example.com")]).await;
     assert_eq!(attribute("email").await, email);
 }
