@@ -219,7 +219,7 @@ fn paths_are_of_the_console_or_not() {
 
 /// It could not read them, and each would be written to the audit.
 #[tokio::test]
-async fn u_12_a_page_of_another_site_loads_none_of_ours() {
+async fn u_11_a_page_of_another_site_loads_none_of_ours() {
     let opened = Opened::new("console-embedded", &["people"]);
     let name = header::HeaderName::from_static;
     for (site, mode, dest, expected) in [

@@ -52,7 +52,7 @@ pub(crate) enum BreachedAtSignIn {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PasswordPreset {
-    /// At least 12 characters of any kind, without the user name, the part of the e-mail address before the `@`, and the names of the user.
+    /// At least 12 characters of any kind, without the user name, the part of the e-mail address before the `@`, and the names of the user. A name of fewer than four letters is refused only as the whole password.
     #[default]
     Modern,
     /// The default of Amazon Cognito: at least 8 characters, and one of each kind. The user name may be in it.
