@@ -64,6 +64,6 @@ pub use memory::PoolMemory;
 pub use oauth::keys;
 pub use oauth::supposed_users;
 pub use place::At;
-pub use pool::UserPool;
+pub use pool::{Answering, UserPool};
 pub use routes::PROVIDER_ANSWER as ANSWER_PATH;
 pub use schema::MIGRATIONS;

@@ -1,6 +1,7 @@
 //! Passes each request for the pool's host to an endpoint or a page.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ use crate::telemetry::metrics::Registry;
 
 /// How often the pool looks for logout tokens to send: also those of commands beside the process.
 const LOGOUT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// An answer of a pool on its way.
+pub type Answering<'p> = Pin<Box<dyn Future<Output = WholeResponse> + Send + 'p>>;
 
 /// One pool, as one configuration has it. What it remembers is its [`PoolMemory`].
 #[derive(Debug)]
@@ -173,13 +177,15 @@ impl UserPool {
     }
 
     /// Answers a request from `client` to one of the hosts. If the future is dropped, a sign-in attempt stays counted as failed.
-    pub async fn handle(&self, request: WholeRequest, at: At, client: IpAddr) -> WholeResponse {
-        self.answer(request, at, Caller::Network(client)).await
+    ///
+    /// Boxed here: otherwise the crate that polls it has a second copy of the whole pool, which is a megabyte.
+    pub fn handle(&self, request: WholeRequest, at: At, client: IpAddr) -> Answering<'_> {
+        Box::pin(self.answer(request, at, Caller::Network(client)))
     }
 
     /// Answers a request of our own rules, which came over no network.
-    pub(crate) async fn handle_ours(&self, request: WholeRequest) -> WholeResponse {
-        self.answer(request, At::default(), Caller::Ourselves).await
+    pub(crate) fn handle_ours(&self, request: WholeRequest) -> Answering<'_> {
+        Box::pin(self.answer(request, At::default(), Caller::Ourselves))
     }
 
     /// Tells clients that sessions have ended, as long as the pool is served.

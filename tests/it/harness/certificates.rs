@@ -18,7 +18,8 @@ pub struct Certificates {
 }
 
 /// Names that the certificate is for.
-pub const NAMES: [&str; 6] = ["app.test", "other.test", "login.test", "*.app.test", "localhost", "127.0.0.1"];
+pub const NAMES: [&str; 7] =
+    ["app.test", "other.test", "login.test", "partners.test", "*.app.test", "localhost", "127.0.0.1"];
 
 pub fn certificates() -> &'static Certificates {
     static MADE: OnceLock<Certificates> = OnceLock::new();
