@@ -13,12 +13,14 @@ use crate::user_pool::management::Group;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Groups {
     /// Lists the groups.
-    Groups {
+    #[command(name = "groups")]
+    List {
         #[command(flatten)]
         of: Of,
     },
     /// Adds a group, or changes the one of this name.
-    AddGroup {
+    #[command(name = "add-group")]
+    Add {
         #[command(flatten)]
         of: Of,
         /// The name.
@@ -31,7 +33,8 @@ pub(crate) enum Groups {
         precedence: Option<i64>,
     },
     /// Deletes a group. Its members stay users.
-    DeleteGroup {
+    #[command(name = "delete-group")]
+    Delete {
         #[command(flatten)]
         of: Of,
         /// The name.
@@ -41,15 +44,15 @@ pub(crate) enum Groups {
 
 impl Groups {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let (Self::Groups { of } | Self::AddGroup { of, .. } | Self::DeleteGroup { of, .. }) = self;
+        let (Self::List { of } | Self::Add { of, .. } | Self::Delete { of, .. }) = self;
         opened::run(of, async |pool| {
             let text = match self {
-                Self::Groups { .. } => output::groups(&pool.users.groups().await?, of.json),
-                Self::AddGroup { group, description, precedence, .. } => {
+                Self::List { .. } => output::groups(&pool.users.groups().await?, of.json),
+                Self::Add { group, description, precedence, .. } => {
                     let (name, description) = (group.clone(), description.clone());
                     add(&pool, Group { name, description, precedence: *precedence }).await?.print(of.json)
                 }
-                Self::DeleteGroup { group, .. } => {
+                Self::Delete { group, .. } => {
                     pool.users.delete_group(group, pool.now).await?;
                     let text = format!(
                         "The group `{group}` is deleted. Its members stay users; their tokens and sessions lose it at their next refresh."
