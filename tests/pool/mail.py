@@ -34,7 +34,7 @@ class Mail:
                         to = re.search(rb"<([^>]*)>", line)[1].decode()
                     if word == b"DATA":
                         text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                        if code := re.search(rb"(?m)(?<!\d)\d{6}(?!\d)", text.partition(b"\r\n\r\n")[2]):
+                        if code := re.search(rb"(?<![0-9A-Za-z=-])\d{6}(?![0-9A-Za-z-])", text.partition(b"\r\n\r\n")[2]):
                             mail.codes[to] = code[0].decode()
                         mail.taken += 1
                         self.say(b"250 taken")
