@@ -161,13 +161,10 @@ impl Settings {
         attributes: &Attributes,
         subject: &str,
     ) -> Result<bool, Error> {
-        let address = attributes.get("email").filter(|_| self.usernames == Usernames::Email);
-        let Some(address) = address.and_then(UserName::parse) else { return Ok(false) };
-        Ok(self.conflict(on, records, (&address, None), subject)?.is_some())
+        let Some(name) = self.address_as_name(attributes) else { return Ok(false) };
+        Ok(self.conflict(on, records, (&name, None), subject)?.is_some())
     }
-}
 
-impl Settings {
     /// Makes the address the name to sign in with, in a pool whose users have no other. `false` if it is another user's.
     pub(crate) fn name_by_address(
         &self,
@@ -176,10 +173,14 @@ impl Settings {
         attributes: &Attributes,
         subject: &str,
     ) -> Result<bool, Error> {
-        let address = attributes.get("email").filter(|_| self.usernames == Usernames::Email);
-        let Some(name) = address.and_then(UserName::parse) else { return Ok(true) };
-        let is_taken = self.conflict(on, records, (&name, None), subject)?.is_some();
+        let Some(name) = self.address_as_name(attributes) else { return Ok(true) };
+        let is_taken = self.is_address_taken(on, records, attributes, subject)?;
         Ok(!is_taken && records.name_by_address(on, subject, &name)?)
+    }
+
+    /// The address, where it is the name to sign in with.
+    fn address_as_name(&self, attributes: &Attributes) -> Option<UserName> {
+        attributes.get("email").filter(|_| self.usernames == Usernames::Email).and_then(UserName::parse)
     }
 }
 

@@ -81,10 +81,9 @@ impl Operation {
     const fn by_all(self) -> Option<Sort> {
         match self {
             Self::Reset | Self::SignIn | Self::SignUp => Some(Sort::AskedByAll),
-            Self::ConfirmReset | Self::ConfirmSignIn => Some(Sort::TriedByAll),
+            Self::ConfirmSignUp | Self::ConfirmReset | Self::ConfirmSignIn => Some(Sort::TriedByAll),
             Self::ChangePassword
             | Self::ChangeProfile
-            | Self::ConfirmSignUp
             | Self::Resend
             | Self::SecondFactor
             | Self::AskVerification

@@ -94,20 +94,21 @@ impl HostedUi {
         }
         let done = pending::delete(&self.cookies.provider, &brought.state);
         let mut response = match self.returned(&provider, &pending, brought, client).await {
-            Ok((_, asked_at)) if pending.is_ignored(asked_at) && pending.request.is_some() => {
-                provider.outcomes.not_asked();
-                // OIDC Core §3.1.2.1: `prompt=login`, and the user was not asked.
-                let location = pending.request.as_ref().map(|request| self.provider.not_signed_in_location(request));
-                reply::see_other(&location.unwrap_or_default())
-            }
             Ok((user, asked_at)) => {
-                if pending.is_ignored(asked_at) {
+                let is_ignored = pending.is_ignored(asked_at);
+                if is_ignored {
                     provider.outcomes.not_asked();
                 }
-                provider.outcomes.signed_in();
-                let proof = Proof::Provider { is_trusted: provider.settings.asks_for_second_factor, asked_at };
-                let under_way = UnderWay::of(&user, Proofs::first(proof));
-                self.go_on(headers, under_way, pending.request.clone(), client).await?
+                match &pending.request {
+                    // OIDC Core §3.1.2.1: `prompt=login`, and the user was not asked.
+                    Some(request) if is_ignored => reply::see_other(&self.provider.not_signed_in_location(request)),
+                    request => {
+                        provider.outcomes.signed_in();
+                        let proof = Proof::Provider { is_trusted: provider.settings.asks_for_second_factor, asked_at };
+                        let under_way = UnderWay::of(&user, Proofs::first(proof));
+                        self.go_on(headers, under_way, request.clone(), client).await?
+                    }
+                }
             }
             Err(Failed::Database(error)) => return Err(error),
             Err(Failed::Refused(refusal, subject)) => {

@@ -206,6 +206,13 @@ fn what_a_visitor_may_do_is_counted_by_name_and_by_network() {
         assert_eq!(of_network.count(), 60 - 25);
         let elsewhere = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
         assert!(limits.admit(Operation::Reset, "carol", elsewhere, NOW).is_ok());
+        // Whoever knows a name can type codes for it, so one network does not use up the tries of the user.
+        for operation in [Operation::ConfirmSignUp, Operation::ConfirmReset, Operation::ConfirmSignIn] {
+            let stranger = IpAddr::from([198, 51, 100, operation as u8]);
+            let tries = (0..30).take_while(|_| limits.admit(operation, "grace", stranger, NOW).is_ok());
+            assert_eq!(tries.count(), 15);
+            assert!(limits.admit(operation, "grace", elsewhere, NOW).is_ok(), "{operation:?}");
+        }
     });
 }
 

@@ -27,6 +27,17 @@ impl Federated {
         browser.get(&back).await
     }
 
+    /// A browser in which Alice has signed in at the company ten minutes ago.
+    async fn left_open(&self) -> Browser<'_> {
+        let mut at_corp = self.corp.browser();
+        let mut browser = self.fixture.browser();
+        let page = browser.authorize(&[]).await;
+        let sent = browser.choose(&page, "corp").await;
+        self.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
+        self.fixture.clock.advance(Duration::from_mins(10));
+        at_corp
+    }
+
     /// The user has an app for one-time passwords.
     async fn with_totp(&self) -> Seed {
         let (seed, subject) = (Seed::random(), self.users.show(USER).await.expect("a user").subject);
@@ -168,13 +179,7 @@ async fn the_account_of_a_user_of_a_provider_has_no_password() {
 #[tokio::test]
 async fn a_provider_that_did_not_ask_makes_nobody_just_signed_in() {
     let federated = Federated::asking(Mode::Optional, false);
-    let mut at_corp = federated.corp.browser();
-    let mut browser = federated.fixture.browser();
-    let page = browser.authorize(&[]).await;
-    let sent = browser.choose(&page, "corp").await;
-    federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
-    federated.fixture.clock.advance(Duration::from_mins(10));
-
+    let mut at_corp = federated.left_open().await;
     let mut browser = federated.fixture.browser();
     let page = browser.authorize(&[]).await;
     let sent = browser.choose(&page, "corp").await;
@@ -199,12 +204,8 @@ async fn a_provider_that_did_not_ask_makes_nobody_just_signed_in() {
 #[tokio::test]
 async fn a_provider_that_ignores_that_it_has_to_ask_helps_nobody() {
     let federated = Federated::asking(Mode::Optional, false);
-    let mut at_corp = federated.corp.browser();
+    let mut at_corp = federated.left_open().await;
     let mut browser = federated.fixture.browser();
-    let page = browser.authorize(&[]).await;
-    let sent = browser.choose(&page, "corp").await;
-    federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
-    federated.fixture.clock.advance(Duration::from_mins(10));
     let silently = async |at_corp: &mut Browser<'_>, sent: &str| {
         let mut address = url(sent);
         let told: Vec<_> = address.query_pairs().into_owned().collect();
@@ -239,14 +240,9 @@ async fn a_provider_that_ignores_that_it_has_to_ask_helps_nobody() {
 #[tokio::test]
 async fn id_tokens_say_when_the_provider_has_asked_if_that_was_before() {
     let federated = Federated::new();
-    let mut at_corp = federated.corp.browser();
-    let mut browser = federated.fixture.browser();
-    let page = browser.authorize(&[]).await;
-    let sent = browser.choose(&page, "corp").await;
-    let back = federated.typed_at_corp(&mut at_corp, &sent, "alice", "correct horse").await;
-    let claims = federated.claims(&browser.get(&back).await).await;
+    let claims = federated.claims(&federated.comes_back(&mut federated.fixture.browser()).await).await;
     assert_eq!(claims.get("vestibule:asked_at"), None, "{claims}");
-    federated.fixture.clock.advance(Duration::from_mins(10));
+    let mut at_corp = federated.left_open().await;
     let mut browser = federated.fixture.browser();
     let page = browser.authorize(&[]).await;
     let sent = browser.choose(&page, "corp").await;
