@@ -41,7 +41,6 @@ impl SelfService {
     }
 
     /// Sends a code to the user whom somebody has named. Returns who has to bring it: the `sub`, or one that stands for a name that nobody has.
-    /// And whether it was sent, which no visitor is told.
     ///
     /// # Errors
     ///

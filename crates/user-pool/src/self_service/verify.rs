@@ -156,7 +156,7 @@ impl SelfService {
                 Some((to, user)) => service.ask_to_confirm(on, &user, (address, to), &code, Some(&language), now),
                 None => {
                     let of = CodeOf { subject: &subject, purpose: Purpose::SignUp, target: address.attribute() };
-                    service.codes.issue(on, &of, &code, None)?;
+                    service.codes.issue(on, &of, &code.that_nobody_has(), None)?;
                     service.send_nothing(on, (Kind::Verification, address.medium()), &code, now)?;
                     Ok(Sent::Nothing)
                 }

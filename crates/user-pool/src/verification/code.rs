@@ -186,7 +186,7 @@ impl Codes {
     ) -> Result<(), Error> {
         let set = "id = excluded.id, mac = excluded.mac, wrong_tries = 0, wrong_before = 0, sent_until = NULL, pending = NULL, \
                    expires_at = excluded.expires_at WHERE expires_at <= ?9";
-        self.put(on, of, (code, None), (set, &[now.into()]))
+        self.put(on, of, (&code.that_nobody_has(), None), (set, &[now.into()]))
     }
 
     /// Writes a code. `set` is what becomes of one of before, with more values.

@@ -255,5 +255,10 @@ async fn u_03_a_code_that_nobody_has_is_guessed_by_nobody() {
     let (codes, issued) = (bench.codes.clone(), code.that_nobody_has());
     bench.database.write(move |on| codes.issue(on, &RESET, &issued, None)).await.expect("issued");
     assert_eq!(bench.take(RESET, code.digits.expose()).await, Taken::Wrong);
+    // Of a user who has asked for none, when somebody brings one.
+    let (codes, code) = (bench.codes.clone(), OneTimeCode::random(Purpose::SignUp.lifetime(), NOW));
+    let none = code.clone();
+    bench.database.write(move |on| codes.issue_if_none(on, &OF, &none, NOW)).await.expect("issued");
+    assert_eq!(bench.take(OF, code.digits.expose()).await, Taken::Wrong);
     assert_eq!((code.expires_at(), code.id()), (code.that_nobody_has().expires_at(), code.that_nobody_has().id()));
 }
