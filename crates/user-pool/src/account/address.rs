@@ -108,10 +108,15 @@ impl Account {
             message.language = Some(language);
             // The same is seen if a limit withholds the message. Otherwise somebody would learn how many others have caused to this address.
             let (codes, limits) = (&account.outgoing.codes, &account.outgoing.limits);
-            codes.issue(on, &of(&user.subject, address), &code, Some(&typed))?;
-            if limits.may_send(on, message.kind, &message.to, message.subject.as_deref(), now)? == Verdict::Send {
-                message.content = Content::Code(code);
-                account.outgoing.messages.enqueue(on, &message, now)?;
+            let of = of(&user.subject, address);
+            match limits.may_send(on, message.kind, &message.to, message.subject.as_deref(), now)? {
+                Verdict::Send => {
+                    codes.issue(on, &of, &code, Some(&typed))?;
+                    message.content = Content::Code(code);
+                    account.outgoing.messages.enqueue(on, &message, now)?;
+                }
+                // Digits that were not sent must not be guessed: they stand for an address of somebody else.
+                Verdict::Withhold(_) => codes.issue(on, &of, &code.that_nobody_has(), Some(&typed))?,
             }
             Ok(Asked::Sent)
         };
