@@ -16,6 +16,7 @@ use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
 use crate::config::document::{parse, secrets, shape, suggest};
 use crate::config::raw::value::List;
+use crate::config::schemas::stored;
 
 /// A file of cases for `vestibule test`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -145,7 +146,7 @@ const OR: &str = " or ";
 /// Names in a hint.
 const NAMES_SHOWN_MAX: usize = 20;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(File).to_value());
+pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| stored!(File, "schemas/cases.json"));
 
 impl Ending {
     /// As in the file.

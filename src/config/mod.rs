@@ -10,6 +10,7 @@ pub mod document;
 pub(crate) mod keys;
 pub(crate) mod raw;
 pub mod reference;
+pub(crate) mod schemas;
 mod settled;
 pub(crate) mod validate;
 

@@ -5,10 +5,12 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+#[cfg(test)]
 use crate::config::raw;
+use crate::config::schemas::stored;
 
 /// The schema of the file.
-pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(raw::File).to_value());
+pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| stored!(raw::File, "schemas/file.json"));
 
 /// The schema as text, for editors: `vestibule schema`.
 #[must_use]

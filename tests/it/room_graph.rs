@@ -172,9 +172,10 @@ const BASE: &str =
 /// And inside `config`. Its `mod.rs` puts the steps together and is used by none of them.
 const CONFIG: &[(&str, &str)] = &[
     ("validate", "document keys raw settled"),
-    ("reference", "raw"),
+    ("reference", "raw schemas"),
     // The file of `vestibule test`: another document, with lists as in the configuration.
-    ("cases", "document raw"),
+    ("cases", "document raw schemas"),
+    ("schemas", ""),
     // The machinery of a document knows none of our keys.
     ("document", ""),
     ("raw", ""),

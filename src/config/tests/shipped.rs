@@ -2,10 +2,11 @@
 
 use std::path::{Path as FilePath, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{files, load_in};
 use crate::config::MissingKeys;
+use crate::config::cases;
 use crate::config::document::source::Source;
 use crate::config::reference::{self, SCHEMA};
 use crate::config::{Config, load};
@@ -128,6 +129,31 @@ fn the_reference_is_fresh() {
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == fresh, "docs/CONFIG.md is stale: run `UPDATE_DOCS=1 cargo test --lib config`");
+}
+
+/// A JSON object with a line for each member.
+fn lines(object: &Value, shown: impl Fn(&str, &Value) -> String) -> String {
+    let members = object.as_object().unwrap().iter();
+    let lines: Vec<String> = members.map(|(key, value)| format!("\n{}:{}", json!(key), shown(key, value))).collect();
+    format!("{{{}\n}}", lines.join(","))
+}
+
+/// So are the schemas that the program has in it: a line for each definition, so that a change of one is one line.
+#[test]
+fn the_schemas_are_fresh() {
+    for (name, schema) in [("file", &*SCHEMA), ("cases", &*cases::SCHEMA)] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/config/schemas/{name}.json"));
+        let fresh = lines(schema, |key, value| match key {
+            "$defs" => lines(value, |_, definition| definition.to_string()),
+            _ => value.to_string(),
+        }) + "\n";
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &fresh).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == fresh, "{name}.json is stale: run `UPDATE_DOCS=1 cargo test --lib config`");
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), *schema);
+    }
 }
 
 #[test]

@@ -18,6 +18,9 @@ const WAITING_MAX: usize = 1024;
 /// How much lower the priority of a hash is (setpriority(2)). Where requests keep every core busy, hashes still get a tenth.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
+/// The lowest priority that there is.
+#[cfg(target_os = "linux")]
+const NICE_MAX: i32 = 19;
 
 /// The work of all hashers. [`Hasher`]s of several configurations with the same `Hashing` keep one limit together. A clone is the
 /// same.
@@ -134,9 +137,19 @@ impl Hasher {
 fn give_way() {
     // Elsewhere, the priority is that of the whole process.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "cannot lower the priority of a thread that hashes a password");
+    {
+        let nice = rustix::process::getpriority_process(None).map_or(NICENESS, |own| (own + NICENESS).min(NICE_MAX));
+        // Where a container forbids that call, the priority alone.
+        if let Err(error) = vestibule_priority::give_way(nice).or_else(|_| lower_priority()) {
+            tracing::debug!(%error, "cannot lower the priority of a thread that hashes a password");
+        }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn lower_priority() -> std::io::Result<()> {
+    rustix::process::nice(NICENESS)?;
+    Ok(())
 }
 
 /// Verifies `hash`, and a stand-in hash for each other cost. Then the time does not reveal the cost of the user's hash.
