@@ -103,10 +103,11 @@ fn check_authorized_party(claims: &Claims, client_id: &str) -> Result<(), IdToke
 }
 
 /// OIDC Core §3.1.3.7, 11: where `max_age` was asked for, `auth_time` is there (§2) and late enough. The request went through the
-/// browser, and its user can take the parameter out.
+/// browser, and its user can take the parameter out. One that is yet to come is none: in milliseconds, it would be late enough for ever.
 fn check_auth_time(claims: &Claims, context: &Context<'_>) -> Result<(), IdTokenFault> {
     let Some(max_age) = context.max_age else { return Ok(()) };
-    let authenticated_at = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+    let latest = (context.now + verify::LEEWAY).seconds() as f64;
+    let authenticated_at = claims.get("auth_time").and_then(Value::as_f64).filter(|at| (0.0..=latest).contains(at));
     let authenticated_at = authenticated_at.ok_or(verify::Fault::Claim("auth_time"))?;
     let earliest = context.now - verify::LEEWAY - Duration::from_secs(max_age);
     if authenticated_at * 1000.0 >= earliest.millis() as f64 { Ok(()) } else { Err(IdTokenFault::AuthTime) }

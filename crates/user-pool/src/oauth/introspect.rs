@@ -5,19 +5,20 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::directory::client::Client;
-use crate::identity::Claims;
+use crate::identity::{ASKED_AT, Claims};
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::oauth::access::text;
 use crate::oauth::client_auth::Caller;
 use crate::oauth::error::Error;
+use crate::oauth::issuer::members;
 use crate::oauth::provider::Provider;
 use crate::oauth::request::one;
 use crate::reply;
 
 /// The claims of an access token that the answer repeats (RFC 7662 §2.2, RFC 9068 §6).
 const REPEATED: &[&str] =
-    &["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "username", "acr", "amr"];
+    &["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", ASKED_AT, "username", "acr", "amr"];
 
 impl Provider {
     /// Says whether a token is in force, and what it stands for. A client learns that of its own tokens, and one with `introspection: true` of all.
@@ -70,15 +71,16 @@ impl Provider {
         if !opened.is_good() || self.stored(self.holder(grant).await)?.user().is_err() {
             return Ok(None);
         }
-        let found = json!({
+        let mut found = members(json!({
             "iss": self.issuer.url(),
             "sub": grant.subject,
             "client_id": grant.client_id,
             "scope": grant.scope,
             "exp": opened.expires_at().seconds(),
             "auth_time": grant.auth_time,
-        });
-        Ok(found.as_object().cloned())
+        }));
+        found.extend(grant.asked_before().map(|asked_at| (ASKED_AT.to_owned(), asked_at.into())));
+        Ok(Some(found))
     }
 }
 

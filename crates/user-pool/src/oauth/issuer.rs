@@ -142,6 +142,10 @@ impl Issuer {
             "scope": scope,
             "auth_time": grant.auth_time,
         })));
+        // A rule with `max_age` takes an access token, too.
+        if let Some(asked_at) = grant.asked_before() {
+            payload.insert(ASKED_AT.into(), asked_at.into());
+        }
         if grant.resource.is_some() || self.form == Form::Cognito {
             // RFC 9068 §2.2.1.
             payload.insert("acr".into(), grant.proofs.level().name().into());
@@ -288,7 +292,8 @@ pub fn supposed_users(settings: &Settings, scope: &str) -> Vec<Identity> {
     supposed.collect()
 }
 
-fn members(object: Value) -> Claims {
+/// The members of an object; none of another value.
+pub(crate) fn members(object: Value) -> Claims {
     match object {
         Value::Object(members) => members,
         _ => Claims::new(),

@@ -162,9 +162,14 @@ impl Fixture {
 
     /// The token endpoint, as the confidential client.
     async fn token(&self, fields: &[(&str, &str)]) -> Answer {
+        self.of_dashboard(routes::TOKEN, fields).await
+    }
+
+    /// What the pool answers the confidential client.
+    async fn of_dashboard(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let basic = STANDARD.encode("dashboard:s3cr%2Fet%2B1");
         let headers = [("authorization", format!("Basic {basic}")), ("content-type", FORM.to_owned())];
-        self.call(Method::POST, routes::TOKEN, &headers, &form::encode(fields.iter().copied())).await
+        self.call(Method::POST, path, &headers, &form::encode(fields.iter().copied())).await
     }
 
     async fn redeem(&self, code: &str) -> Answer {

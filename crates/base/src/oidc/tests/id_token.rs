@@ -229,6 +229,9 @@ async fn c_19_a_password_that_was_typed_before_max_age_is_not_enough() {
         ("300", Value::Null, false),
         ("300", json!("1800000000"), false),
         ("300", json!(-1), false),
+        ("300", json!(NOW.seconds() + 60), true),
+        ("300", json!(NOW.seconds() + 61), false),
+        ("300", json!(NOW.millis()), false),
     ] {
         let fixture = fixture();
         let mut request = login_request();

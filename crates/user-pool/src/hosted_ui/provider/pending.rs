@@ -50,11 +50,15 @@ impl Pending {
         Self { provider: provider.to_owned(), protocol, request, began_at: now.seconds(), must_ask }
     }
 
-    /// When the provider has asked the user, in seconds, by `auth_time` of its ID token. `is_believed`: one that says nothing has done what it was told.
+    /// When the provider has asked the user, in seconds, by `auth_time` of its ID token. One that is yet to come says nothing: in milliseconds, for example, it
+    /// would be recent for ever. `is_believed`: a provider that has no `auth_time` has done what it was told.
     pub(super) fn asked_at(&self, auth_time: Option<&Value>, is_believed: bool, now: Timestamp) -> Option<u64> {
         match auth_time {
             // A float that is too large becomes the largest integer.
-            Some(at) => at.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64),
+            Some(at) => {
+                let at = at.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64)?;
+                (at <= (now + LEEWAY).seconds()).then_some(at)
+            }
             None => (self.must_ask && is_believed).then(|| now.seconds()),
         }
     }
@@ -145,6 +149,9 @@ mod tests {
             check(is_believed, Some(json!(939)), Some(939), true);
             check(is_believed, Some(json!("1000")), None, true);
             check(is_believed, Some(json!(-1)), None, true);
+            check(is_believed, Some(json!(1_160)), Some(1_160), false);
+            check(is_believed, Some(json!(1_161)), None, true);
+            check(is_believed, Some(json!(1_000_000)), None, true);
         }
         check(true, None, Some(1_100), false);
         check(false, None, None, true);

@@ -45,10 +45,7 @@ async fn introspect(fixture: &Fixture, client: &str, token: &Value) -> Value {
 }
 
 async fn revoke(fixture: &Fixture, token: &Value) -> Answer {
-    let basic = STANDARD.encode("dashboard:s3cr%2Fet%2B1");
-    let headers = [("authorization", format!("Basic {basic}")), ("content-type", FORM.to_owned())];
-    let body = form::encode([("token", token.as_str().expect("a token"))]);
-    fixture.call(Method::POST, routes::REVOKE, &headers, &body).await
+    fixture.of_dashboard(routes::REVOKE, &[("token", token.as_str().expect("a token"))]).await
 }
 
 #[tokio::test]

@@ -238,18 +238,40 @@ async fn a_provider_that_ignores_that_it_has_to_ask_helps_nobody() {
 }
 
 #[tokio::test]
-async fn id_tokens_say_when_the_provider_has_asked_if_that_was_before() {
+async fn tokens_say_when_the_provider_has_asked_if_that_was_before() {
     let federated = Federated::new();
-    let claims = federated.claims(&federated.comes_back(&mut federated.fixture.browser()).await).await;
-    assert_eq!(claims.get("vestibule:asked_at"), None, "{claims}");
+    let fixture = &federated.fixture;
+    let tokens = fixture.redeem(&federated.comes_back(&mut fixture.browser()).await.code()).await.json();
+    for said in said_of(fixture, &tokens).await {
+        assert_eq!(said.get("vestibule:asked_at"), None, "{said}");
+    }
     let mut at_corp = federated.left_open().await;
-    let mut browser = federated.fixture.browser();
-    let page = browser.authorize(&[]).await;
+    let mut browser = fixture.browser();
+    let page = browser.authorize(&[("scope", "openid offline_access")]).await;
     let sent = browser.choose(&page, "corp").await;
     let back = at_corp.get(sent.strip_prefix(CORP).expect("an address of the company")).await.location().to_string();
-    let claims = federated.claims(&browser.get(back.strip_prefix(ISSUER).expect("the pool")).await).await;
-    assert_eq!(claims["vestibule:asked_at"], START.seconds());
-    assert_eq!(claims["auth_time"], START.seconds() + 600);
+    let answer = browser.get(back.strip_prefix(ISSUER).expect("the pool")).await;
+    let tokens = fixture.redeem(&answer.code()).await.json();
+    for said in said_of(fixture, &tokens).await {
+        assert_eq!(said["vestibule:asked_at"], START.seconds(), "{said}");
+        assert_eq!(said["auth_time"], START.seconds() + 600, "{said}");
+    }
+    // An application with `max_age` looks there, too, and so does a rule that takes bearer tokens.
+    let tokens = fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await.json();
+    for said in said_of(fixture, &tokens).await {
+        assert_eq!(said["vestibule:asked_at"], START.seconds(), "{said}");
+    }
+}
+
+/// What the tokens of an answer say, and what introspection says of them.
+async fn said_of(fixture: &Fixture, tokens: &Value) -> Vec<Value> {
+    let mut said = vec![payload(&tokens["id_token"]), payload(&tokens["access_token"])];
+    for token in ["access_token", "refresh_token"].iter().filter_map(|name| tokens[*name].as_str()) {
+        let found = fixture.of_dashboard(routes::INTROSPECT, &[("token", token)]).await.json();
+        assert_eq!(found["active"], true, "{found}");
+        said.push(found);
+    }
+    said
 }
 
 fn parameter(address: &str, name: &str) -> Option<String> {
