@@ -78,7 +78,7 @@ impl Console {
                 Ok(self.show(StatusCode::OK, page))
             }
             Place::Change(change) if method != Method::POST => {
-                let page = pages::change(self.pool(value("pool"))?, value("sub"), change).await?;
+                let page = pages::change(self.pool(value("pool"))?, value("sub"), change, now).await?;
                 Ok(self.show(StatusCode::OK, page))
             }
             Place::Change(change) => {

@@ -127,9 +127,10 @@ fn change_path(pool: &Pool, user: &Record, change: Change) -> String {
     with(Place::Change(change), [("pool", &*pool.name), ("sub", &*user.subject)])
 }
 
-/// Asks before something is done to a user.
-pub(super) async fn change(pool: &Pool, subject: &str, change: Change) -> Result<ConsolePage, Error> {
+/// Asks before something is done to a user. The page says who the user is, so the audit has an entry for it, too.
+pub(super) async fn change(pool: &Pool, subject: &str, change: Change, now: Timestamp) -> Result<ConsolePage, Error> {
     let user = pool.users.show(subject).await?;
+    pool.users.note(("user.show", Outcome::Done), Some(&user.subject), now).await?;
     Ok(ConsolePage {
         title: format!("{}: {}?", user.shown_name(), change.label()),
         question: Some(change.effect().to_owned()),

@@ -195,6 +195,28 @@ async fn what_is_looked_at_and_done_is_in_the_audit() {
     assert_eq!(done, ["user.list", "user.events", "user.show", "user.sign_out"].map(console));
 }
 
+/// It says who has a `sub`, a user name or an address.
+#[tokio::test]
+async fn a_page_that_asks_before_a_change_is_in_the_audit_too() {
+    let opened = Opened::new("console-audit-asks", &["people"]);
+    let ada = opened.add("ada", "ada@example.com").await;
+    for change in ["disable", "enable", "sign-out"] {
+        for who in ["ada", &*ada] {
+            let (status, page) = opened.get(&format!("/console/user/{change}?pool=people&sub={who}")).await;
+            assert_eq!(status, StatusCode::OK, "{change} {who}");
+            assert!(page.contains("<h1>ada: "), "{page}");
+            let audit = opened.console.pools[0].users.audited(None, 1).await.expect("an audit");
+            let last = (&*audit[0].actor, &*audit[0].operation, audit[0].subject.as_deref());
+            assert_eq!(last, ("console", "user.show", Some(&*ada)), "{change} {who}");
+        }
+    }
+    let entries = async || opened.console.pools[0].users.audited(None, 100).await.expect("an audit").len();
+    assert_eq!(entries().await, 1 + 6, "one for each page, after the one of the user who was added");
+    // As on the page of a user: nobody is shown.
+    assert_eq!(opened.get("/console/user/disable?pool=people&sub=nobody").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(entries().await, 1 + 6);
+}
+
 /// The name of a pool is any text.
 #[tokio::test]
 async fn a_pool_may_have_any_name() {

@@ -1,29 +1,35 @@
 //! What the pool knows of a user, for this user (GDPR, Article 15), and its end (Article 17).
 
+use std::net::IpAddr;
+
 use serde_json::Value as Json;
 
 use crate::account::gate::{Fresh, Visitor};
-use crate::account::service::Account;
+use crate::account::service::{Account, Change};
 use crate::crypto::uuid;
 use crate::database::{Error, Transaction};
 use crate::directory::name::UserName;
 use crate::directory::record::Record;
 use crate::events::audit::{Actor, Done};
 use crate::management::Management;
+use crate::messages::limits::Operation;
 
 impl Account {
-    /// Everything that the pool knows of a user, apart from secrets. `None` if the session has ended, or if the user is of the configuration.
+    /// Everything that the pool knows of a user, apart from secrets. [`Change::Over`] also for a user of the configuration.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn export(&self, who: &Fresh) -> Result<Option<Json>, Error> {
+    pub(crate) async fn export(&self, who: &Fresh, client: IpAddr) -> Result<Change<Json>, Error> {
+        if let Err(wait) = self.admit(Operation::Export, who, client) {
+            return Ok(Change::TooMany(wait));
+        }
         let (account, users, now) = (self.clone(), self.management(), self.clock.now());
         let export = move |on: &mut Transaction<'_>, user: &Record| {
             account.audit(on, Done { operation: "user.export", subject: Some(&user.subject), detail: None }, now)?;
             Ok(users.everything(on, &user.subject)?.map(|everything| everything.to_json()))
         };
-        Ok(self.change_user(who, export).await?.flatten())
+        Ok(self.change_user(who, export).await?.flatten().into())
     }
 
     /// Whether users may delete themselves.

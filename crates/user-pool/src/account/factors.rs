@@ -1,9 +1,10 @@
 //! What users see and change of their second factors, passkeys and trusted browsers (pool §7).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::account::gate::{Fresh, Here, Visitor};
-use crate::account::service::Account;
+use crate::account::service::{Account, Change};
 use crate::clock::Timestamp;
 use crate::credential::recovery_code;
 use crate::credential::totp::Seed;
@@ -15,6 +16,7 @@ use crate::factors::change::{AppSet, Removal, Removed};
 use crate::factors::passkeys::{self, ListedPasskey};
 use crate::factors::rules::{Stays, second_factors};
 use crate::factors::settings::Factor;
+use crate::messages::limits::Operation;
 use crate::messages::message::Kind;
 use crate::secret::Secret;
 use crate::signin::passkey::NewPasskey;
@@ -124,16 +126,24 @@ impl Account {
         .await
     }
 
-    /// Sets an app up, or another one in the place of the one of before. `typed` is a code that the app shows. `None` if the session has ended.
+    /// Sets an app up, or another one in the place of the one of before. `typed` is a code that the app shows.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn set_app(&self, who: &Fresh, seed: &Seed, typed: &str) -> Result<Option<NewApp>, Error> {
+    pub(crate) async fn set_app(
+        &self,
+        who: &Fresh,
+        (seed, typed): (&Seed, &str),
+        client: IpAddr,
+    ) -> Result<Change<NewApp>, Error> {
+        if let Err(wait) = self.admit(Operation::ChangeFactors, who, client) {
+            return Ok(Change::TooMany(wait));
+        }
         let second = self.second().filter(|second| second.settings.factors.contains(&Factor::Totp));
-        let Some(second) = second else { return Ok(Some(NewApp::NotOffered)) };
+        let Some(second) = second else { return Ok(Change::Made(NewApp::NotOffered)) };
         let now = self.now();
-        let Some(step) = seed.step_of(typed, now) else { return Ok(Some(NewApp::Wrong)) };
+        let Some(step) = seed.step_of(typed, now) else { return Ok(Change::Made(NewApp::Wrong)) };
         let (codes, seed) = (recovery_code::make(), seed.clone());
         self.change_factors(who, move |on, user| {
             let set = second.factors.set_app(on, user, (&seed, step), &recovery_code::hashes(&codes), now)?;
@@ -149,7 +159,7 @@ impl Account {
         .await
     }
 
-    /// Adds the passkey that has answered. `None` if the session has ended.
+    /// Adds the passkey that has answered.
     ///
     /// # Errors
     ///
@@ -157,12 +167,15 @@ impl Account {
     pub(crate) async fn add_passkey(
         &self,
         who: &Fresh,
-        answer: &str,
-        registration: &Registration,
-    ) -> Result<Option<NewPasskey>, Error> {
-        let Some(second) = self.second() else { return Ok(Some(NewPasskey::Over)) };
+        (answer, registration): (&str, &Registration),
+        client: IpAddr,
+    ) -> Result<Change<NewPasskey>, Error> {
+        if let Err(wait) = self.admit(Operation::ChangeFactors, who, client) {
+            return Ok(Change::TooMany(wait));
+        }
+        let Some(second) = self.second() else { return Ok(Change::Over) };
         let verified = self.sign_in.verify_new_passkey(answer, registration);
-        let Some(verified) = verified else { return Ok(Some(NewPasskey::Refused)) };
+        let Some(verified) = verified else { return Ok(Change::Made(NewPasskey::Refused)) };
         let now = self.now();
         self.change_factors(who, move |on, user| {
             let added = verified.add(on, &second, user.subject(), now)?;
@@ -172,13 +185,21 @@ impl Account {
         .await
     }
 
-    /// Removes a factor, if the user can do without it. `None` if the session has ended.
+    /// Removes a factor, if the user can do without it.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn remove_factor(&self, who: &Fresh, what: Removal) -> Result<Option<Removed>, Error> {
-        let (Some(second), now) = (self.second(), self.now()) else { return Ok(Some(Removed::NotThere)) };
+    pub(crate) async fn remove_factor(
+        &self,
+        who: &Fresh,
+        what: Removal,
+        client: IpAddr,
+    ) -> Result<Change<Removed>, Error> {
+        if let Err(wait) = self.admit(Operation::ChangeFactors, who, client) {
+            return Ok(Change::TooMany(wait));
+        }
+        let (Some(second), now) = (self.second(), self.now()) else { return Ok(Change::Made(Removed::NotThere)) };
         self.change_factors(who, move |on, user| {
             let removed = second.factors.remove(on, user, (&what, &second.settings), now)?;
             if removed == Removed::Yes {
@@ -189,14 +210,16 @@ impl Account {
         .await
     }
 
-    /// Makes other recovery codes; the former ones count no more. There are none if the user has nothing that they could take the place of. `None` if the
-    /// session has ended.
+    /// Makes other recovery codes; the former ones count no more. There are none if the user has nothing that they could take the place of.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn renew_codes(&self, who: &Fresh) -> Result<Option<Vec<Secret<String>>>, Error> {
-        let (Some(second), now) = (self.second(), self.now()) else { return Ok(Some(Vec::new())) };
+    pub(crate) async fn renew_codes(&self, who: &Fresh, client: IpAddr) -> Result<Change<Vec<Secret<String>>>, Error> {
+        if let Err(wait) = self.admit(Operation::ChangeFactors, who, client) {
+            return Ok(Change::TooMany(wait));
+        }
+        let (Some(second), now) = (self.second(), self.now()) else { return Ok(Change::Made(Vec::new())) };
         let codes = recovery_code::make();
         self.change_factors(who, move |on, user| {
             if !second.factors.renew_recovery_codes(on, user, &recovery_code::hashes(&codes), now)? {
@@ -242,7 +265,7 @@ impl Account {
         &self,
         who: &Fresh,
         work: impl FnOnce(&mut Transaction<'_>, &User) -> Result<(T, Option<Proof>), Error> + Send + 'static,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Change<T>, Error> {
         let (sessions, session) = (self.sessions.clone(), who.visitor().session().clone());
         let declared = Arc::clone(who.visitor().shared_user());
         self.change(who, move |on, here| {
@@ -253,6 +276,7 @@ impl Account {
             Ok(done)
         })
         .await
+        .map(Change::from)
     }
 }
 

@@ -17,4 +17,4 @@ pub(crate) mod sessions;
 pub mod settings;
 
 pub(crate) use gate::{Fresh, Visitor};
-pub(crate) use service::Account;
+pub(crate) use service::{Account, Change};

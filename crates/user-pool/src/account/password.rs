@@ -16,7 +16,6 @@ use crate::passwords::{self, Lasting};
 use crate::secret::Secret;
 use crate::signin::again::Again;
 use crate::signin::known::KnownBrowser;
-use crate::verification::code;
 
 /// What a user has typed.
 #[derive(Clone, Debug)]
@@ -95,7 +94,6 @@ impl Account {
             if new.set(on, now)?.is_none() {
                 return Ok(None);
             }
-            code::forget(on, &account.stored.records.pool, &before.subject)?;
             account.outgoing.notify(on, Kind::PasswordChanged, before, now)?;
             Ok(account.stored.records.of_subject(on, &before.subject)?.and_then(User::stored))
         };

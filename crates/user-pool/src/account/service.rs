@@ -1,6 +1,8 @@
 //! What the use cases have in common: every one of them runs in [`Account::read`] or [`Account::change`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::account::gate::{Fresh, Here, Visitor};
 use crate::account::settings::Settings as AccountSettings;
@@ -14,6 +16,7 @@ use crate::events::audit::{Actor, AuditRows, Done};
 use crate::events::log::EventLog;
 use crate::federation::Federation;
 use crate::memory::PoolMemory;
+use crate::messages::limits::Operation;
 use crate::messages::outgoing::Outgoing;
 use crate::passwords::Passwords;
 use crate::self_service::settings::SignUp;
@@ -40,6 +43,23 @@ pub(crate) struct Account {
     pub(super) clock: Clock,
     /// The providers that say what some attributes of their users are.
     pub(super) federation: Arc<Federation>,
+}
+
+/// What became of a change that is limited by the hour.
+#[derive(Debug)]
+pub(crate) enum Change<T> {
+    Made(T),
+    /// Too many changes. The next one is permitted after this time.
+    TooMany(Duration),
+    /// The session has ended.
+    Over,
+}
+
+impl<T> From<Option<T>> for Change<T> {
+    /// `None`: the session has ended.
+    fn from(made: Option<T>) -> Self {
+        made.map_or(Self::Over, Self::Made)
+    }
 }
 
 impl Account {
@@ -80,6 +100,15 @@ impl Account {
     /// Writes to the audit what the user has done.
     pub(super) fn audit(&self, on: &mut Transaction<'_>, done: Done<'_>, now: Timestamp) -> Result<(), Error> {
         AuditRows { pool: Arc::clone(&self.stored.records.pool) }.record(on, &Actor::User, done, now)
+    }
+
+    /// Counts a change of a user, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// How long the user has to wait.
+    pub(super) fn admit(&self, operation: Operation, who: &Fresh, client: IpAddr) -> Result<(), Duration> {
+        self.outgoing.limits.admit(operation, who.subject(), client, self.now())
     }
 
     /// The time of the pool.

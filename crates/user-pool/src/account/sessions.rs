@@ -1,9 +1,10 @@
 //! Where a user is signed in: browsers, and applications that have refresh tokens. And what the sign-in log has.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::account::gate::{Fresh, Here, Visitor};
-use crate::account::service::Account;
+use crate::account::service::{Account, Change};
 use crate::clock::Timestamp;
 use crate::database::{Error, Row, Transaction, Value};
 use crate::events::audit::Done;
@@ -11,6 +12,7 @@ use crate::events::event::{Event, Kind, Response, Visit};
 use crate::events::event_rows::EventRows;
 use crate::issued::Issued;
 use crate::logouts::LogoutRows;
+use crate::messages::limits::Operation;
 use crate::signin::sso::{StoredSession, Which};
 
 /// Events that the page shows, at most.
@@ -81,13 +83,24 @@ impl Account {
         on.query(sql, &values)?.into_iter().map(read).collect()
     }
 
-    /// Ends sessions or what an application has. The session of this browser never ends by this. Returns whether anything has ended. `None` if the
-    /// session of this browser has ended before.
+    /// Ends sessions or what an application has. The session of this browser never ends by this. Returns whether anything has ended.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) async fn end(&self, who: &Fresh, what: End, visit: &Visit) -> Result<Option<bool>, Error> {
+    pub(crate) async fn end(
+        &self,
+        who: &Fresh,
+        what: End,
+        client: IpAddr,
+        visit: &Visit,
+    ) -> Result<Change<bool>, Error> {
+        // All others can always be ended: whoever has taken over a session must not be able to use that up.
+        if what != End::Others
+            && let Err(wait) = self.admit(Operation::EndSession, who, client)
+        {
+            return Ok(Change::TooMany(wait));
+        }
         let (account, now, own) = (self.clone(), self.clock.now(), who.visitor().session().id.clone());
         let end = move |on: &mut Transaction<'_>, here: &Here| {
             let subject = here.subject();
@@ -110,7 +123,7 @@ impl Account {
         if ended == Some(true) {
             self.events.record(Some(who.subject()), (Kind::SessionsEnded, Response::Pass), visit);
         }
-        Ok(ended)
+        Ok(ended.into())
     }
 
     /// Ends the refresh tokens that a client has of a user, and tells the client.

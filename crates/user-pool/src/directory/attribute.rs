@@ -148,6 +148,14 @@ impl Attributes {
         }
     }
 
+    /// The addresses that are others in `after`, or are verified there and not here, or the other way round.
+    pub(crate) fn changed_addresses<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'static str> + 'a {
+        let is_other = |address: &str| {
+            self.get(address) != after.get(address) || self.is_verified(address) != after.is_verified(address)
+        };
+        VERDICTS.into_iter().map(|(address, _)| address).filter(move |address| is_other(address))
+    }
+
     /// All attributes, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -302,6 +310,26 @@ mod tests {
         assert_eq!(Attributes::from_json(&attributes.to_json()), Some(attributes.clone()));
         attributes.set("email", "").expect("removed");
         assert_eq!(attributes.get("email"), None);
+    }
+
+    #[test]
+    fn an_address_has_changed_if_it_is_another_one_or_its_verdict_is() {
+        let of = |attributes: &[(&'static str, &'static str)]| {
+            let mut all = Attributes::default();
+            all.set_all(attributes.iter().copied()).expect("valid");
+            all
+        };
+        let before = of(&[("email", "ada@example.com"), ("email_verified", "true"), ("name", "Ada")]);
+        for (after, changed) in [
+            (before.clone(), &[][..]),
+            (of(&[("email", "ada@example.com"), ("email_verified", "true"), ("name", "A")]), &[]),
+            (of(&[("email", "ada@example.com"), ("email_verified", "false")]), &["email"]),
+            (of(&[("email", "a@example.com"), ("email_verified", "true")]), &["email"]),
+            (of(&[("phone_number", "+4930123456")]), &["email", "phone_number"]),
+        ] {
+            assert_eq!(before.changed_addresses(&after).collect::<Vec<_>>(), changed, "{after:?}");
+            assert_eq!(after.changed_addresses(&before).collect::<Vec<_>>(), changed, "{after:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::hosted_ui::ui::HostedUi;
 use crate::hosted_ui::visitor::visit;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::messages::limits::Operation;
+use crate::messages::limits::{Operation, Try};
 use crate::page::Text;
 use crate::page::headers::Frames;
 use crate::page::link::Link;
@@ -129,10 +129,15 @@ impl HostedUi {
             // Links are in mails only.
             (Bringer::known(flow.step.subject.clone()), Address::Email, flow.step.code.clone())
         };
-        if let Err(wait) = service.limits.admit(Operation::ConfirmSignUp, &bringer.subject, client, now) {
-            return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
-        }
-        let (is_named, code) = (bringer.is_named, Secret::new(code));
+        // A link names the `sub` alone.
+        let name = if bringer.is_named { service.counted_name(&flow.step.username) } else { bringer.subject.clone() };
+        let (is_named, counted) = (bringer.is_named, (&*name, &*bringer.subject));
+        let bringer = match service.limits.admit_try(Operation::ConfirmSignUp, counted, client, now) {
+            Ok(Try::Counts) => bringer,
+            Ok(Try::InVain(_)) => service.in_vain(&name),
+            Err(wait) => return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show)),
+        };
+        let code = Secret::new(code);
         match service.confirm(bringer, address, code, (&visit(headers, client, None), now)).await? {
             Confirmed::Yes => {
                 flow.step.is_done = true;

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::database;
 use crate::hosted_ui::asking::Ask;
 use crate::hosted_ui::flow::{Flow, Notice, Place, field};
+use crate::hosted_ui::tries::Tries;
 use crate::hosted_ui::ui::HostedUi;
 use crate::hosted_ui::visitor::visit;
 use crate::hosted_ui::whose::Whose;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::messages::limits::{Operation, Visitor};
+use crate::messages::limits::{Operation, Try, Visitor};
 use crate::oauth::request::AuthorizationRequest;
 use crate::page::link::Link;
 use crate::page::pages::{Field, Form as FormPage, Input, Label};
@@ -21,10 +22,11 @@ use crate::page::{Sentence, Text};
 use crate::routes;
 use crate::seal::Purpose;
 use crate::secret::Secret;
-use crate::self_service::SelfService;
 use crate::self_service::email_code::Proved;
+use crate::self_service::{Bringer, SelfService};
 use crate::signin::proof::{Proof, Proofs};
 use crate::signin::step::UnderWay;
+use crate::verification::code;
 
 const ASK: Ask = Ask {
     place: Place { path: routes::EMAIL_CODE, purpose: Purpose::EmailCode },
@@ -41,6 +43,8 @@ const ANSWER: Place = Place { path: routes::EMAIL_CODE_ANSWER, purpose: Purpose:
 struct Answering {
     username: String,
     subject: Whose,
+    #[serde(default)]
+    tries: Tries,
 }
 
 impl HostedUi {
@@ -73,8 +77,10 @@ impl HostedUi {
             Err(answer) => return Ok(*answer),
         };
         let language = self.view(headers, flow.request.as_ref()).language().to_owned();
-        let subject = service.begin_sign_in(&username, language, self.clock.now()).await?;
-        let next = Flow::new(flow.request, Answering { username: flow.step.username, subject: Whose(subject) });
+        let now = self.clock.now();
+        let subject = Whose(service.begin_sign_in(&username, language, now).await?);
+        let tries = Tries::begun(code::Purpose::SignIn.lifetime(), now);
+        let next = Flow::new(flow.request, Answering { username: flow.step.username, subject, tries });
         Ok(self
             .flow_on(headers, ANSWER, &next, |flow, carried, status| self.show_answer(headers, flow, carried, status)))
     }
@@ -123,7 +129,7 @@ impl HostedUi {
         client: IpAddr,
     ) -> Result<WholeResponse, database::Error> {
         let Some(service) = self.email_codes() else { return Ok(self.not_found(headers)) };
-        let flow = match self.flow::<Answering>(headers, ANSWER, form, true) {
+        let mut flow = match self.flow::<Answering>(headers, ANSWER, form, true) {
             Ok(received) => received.flow,
             Err(refused) => return Ok(self.unusable(headers, refused)),
         };
@@ -137,19 +143,20 @@ impl HostedUi {
         // A browser of somebody else gives no more tries.
         let known = self.known_browser(headers).filter(|known| known.is_of_subject(&subject));
         let visitor = Visitor { client, browser: known.as_ref().map(|known| &*known.id) };
-        if let Err(wait) = service.limits.admit(Operation::ConfirmSignIn, &subject, visitor, now) {
-            return Ok(self.flow_again(headers, ANSWER, flow, Notice::too_many(wait), show));
-        }
-        let notice = match service
-            .sign_in_with_code(subject, code, (&visit(headers, client, flow.request.as_ref()), now))
-            .await?
-        {
+        let username = flow.step.username.clone();
+        let counted = (&*service.counted_name(&username), &*subject);
+        let bringer = match service.limits.admit_try(Operation::ConfirmSignIn, counted, visitor, now) {
+            Ok(Try::Counts) => Bringer::known(subject),
+            Ok(Try::InVain(_)) => service.in_vain(&username),
+            Err(wait) => return Ok(self.flow_again(headers, ANSWER, flow, Notice::too_many(wait), show)),
+        };
+        let visit = visit(headers, client, flow.request.as_ref());
+        let notice = match service.sign_in_with_code(bringer, code, (&visit, now)).await? {
             Proved::Yes(user) => {
                 let under_way = UnderWay::of(&user, Proofs::first(Proof::EmailCode));
                 return self.go_on(headers, under_way, flow.request, client).await;
             }
-            Proved::Wrong => Notice::fault("code.wrong", Text::CodeWrong),
-            Proved::TooMany => Notice::fault("code.too_many_tries", Text::CodeTooManyTries),
+            Proved::Wrong | Proved::TooMany => flow.step.tries.wrong(now),
             Proved::Expired => Notice::fault("code.expired", Text::CodeExpired),
         };
         Ok(self.flow_again(headers, ANSWER, flow, notice, show))

@@ -31,6 +31,7 @@ mod sign_up;
 mod signed_in;
 mod step;
 mod stylesheet;
+mod tries;
 mod ui;
 mod verify;
 mod visitor;

@@ -9,12 +9,13 @@ use crate::database;
 use crate::directory::user::User;
 use crate::hosted_ui::asking::{Ask, Asking, NAME_MAX};
 use crate::hosted_ui::flow::{Flow, Notice, Place, field};
+use crate::hosted_ui::tries::Tries;
 use crate::hosted_ui::ui::HostedUi;
 use crate::hosted_ui::visitor::visit;
 use crate::hosted_ui::whose::Whose;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::messages::limits::{Operation, Visitor};
+use crate::messages::limits::{Operation, Try, Visitor};
 use crate::oauth::request::AuthorizationRequest;
 use crate::page::headers::Frames;
 use crate::page::link::Link;
@@ -26,6 +27,7 @@ use crate::seal::Purpose;
 use crate::secret::Secret;
 use crate::self_service::recovery::Recovered;
 use crate::self_service::{Bringer, SelfService};
+use crate::verification::code;
 
 const FORGOT: Ask = Ask {
     place: Place { path: routes::FORGOT_PASSWORD, purpose: Purpose::ForgotPassword },
@@ -42,6 +44,8 @@ struct Resetting {
     username: String,
     /// `None`: the page was opened by the link of a message, and asks for the name, too.
     subject: Option<Whose>,
+    #[serde(default)]
+    tries: Tries,
     is_done: bool,
 }
 
@@ -91,8 +95,10 @@ impl HostedUi {
         };
         let language = self.view(headers, flow.request.as_ref()).language().to_owned();
         let visit = visit(headers, client, flow.request.as_ref());
-        let subject = service.begin_recovery(&username, language, (&visit, self.clock.now())).await?;
-        let step = Resetting { username: flow.step.username, subject: Some(Whose(subject)), is_done: false };
+        let now = self.clock.now();
+        let subject = service.begin_recovery(&username, language, (&visit, now)).await?;
+        let tries = Tries::begun(code::Purpose::Reset.lifetime(), now);
+        let step = Resetting { username: flow.step.username, subject: Some(Whose(subject)), tries, is_done: false };
         let next = Flow::new(flow.request, step);
         Ok(self.flow_on(headers, RESET, &next, |flow, carried, status| self.show_reset(headers, flow, carried, status)))
     }
@@ -184,13 +190,16 @@ impl HostedUi {
             Some(subject) => Bringer::known(subject.0.clone()),
             None => service.recovering(&flow.step.username).await?,
         };
-        let (is_named, now) = (bringer.is_named, self.clock.now());
+        let (is_named, now, username) = (bringer.is_named, self.clock.now(), flow.step.username.clone());
         // A browser of somebody else gives no more tries.
         let known = self.known_browser(headers).filter(|known| known.is_of_subject(&bringer.subject));
         let visitor = Visitor { client, browser: known.as_ref().map(|known| &*known.id) };
-        if let Err(wait) = service.limits.admit(Operation::ConfirmReset, &bringer.subject, visitor, now) {
-            return Ok(self.flow_again(headers, RESET, flow, Notice::too_many(wait), show));
-        }
+        let counted = (&*service.counted_name(&username), &*bringer.subject);
+        let bringer = match service.limits.admit_try(Operation::ConfirmReset, counted, visitor, now) {
+            Ok(Try::Counts) => bringer,
+            Ok(Try::InVain(_)) => service.in_vain(&username),
+            Err(wait) => return Ok(self.flow_again(headers, RESET, flow, Notice::too_many(wait), show)),
+        };
         let visit = visit(headers, client, flow.request.as_ref());
         let notice = match service.recover(bringer, code, password, (&visit, now)).await? {
             Recovered::Yes => {
@@ -199,8 +208,7 @@ impl HostedUi {
             }
             // Not which: there may be no code of this name.
             Recovered::Wrong | Recovered::TooMany | Recovered::Expired if is_named => Notice::not_of_name(),
-            Recovered::Wrong => Notice::fault("code.wrong", Text::CodeWrong),
-            Recovered::TooMany => Notice::fault("code.too_many_tries", Text::CodeTooManyTries),
+            Recovered::Wrong | Recovered::TooMany => flow.step.tries.wrong(now),
             Recovered::Expired => Notice::fault("code.expired", Text::CodeExpired),
             Recovered::Refused(fault) => Notice::fault("form.password", fault.sentence()),
             Recovered::Busy => Notice::busy(),

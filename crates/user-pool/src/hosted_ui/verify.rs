@@ -12,7 +12,7 @@ use crate::hosted_ui::ui::HostedUi;
 use crate::hosted_ui::visitor::visit;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
-use crate::messages::limits::Operation;
+use crate::messages::limits::{Operation, Try};
 use crate::oauth::request::AuthorizationRequest;
 use crate::page::Text;
 use crate::page::link::Link;
@@ -127,10 +127,14 @@ impl HostedUi {
             return Ok(self.flow_again(headers, PLACE, flow, Notice::incomplete(), show));
         };
         let subject = flow.step.subject.clone();
-        if let Err(wait) = service.limits.admit(Operation::ConfirmSignUp, &subject, client, self.clock.now()) {
-            return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
-        }
         let now = self.clock.now();
+        // Nobody has typed a name, and whoever has this page knows the password: this may be told.
+        match service.limits.admit_try(Operation::ConfirmSignUp, (&subject, &subject), client, now) {
+            Ok(Try::Counts) => {}
+            Ok(Try::InVain(wait)) | Err(wait) => {
+                return Ok(self.flow_again(headers, PLACE, flow, Notice::too_many(wait), show));
+            }
+        }
         let visit = visit(headers, client, flow.request.as_ref());
         match service.confirm(Bringer::known(subject.clone()), address, Secret::new(code), (&visit, now)).await? {
             Confirmed::Yes => match service.user(&subject).await? {

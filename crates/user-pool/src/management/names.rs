@@ -8,7 +8,9 @@ use crate::directory::attribute::{Attributes, is_email};
 use crate::directory::name::UserName;
 use crate::directory::record::Record;
 use crate::directory::settings::{Settings, Usernames};
+use crate::factors::browsers;
 use crate::management::users::{Error, Management};
+use crate::verification::code;
 
 /// What a new user is called.
 pub(super) struct NewName {
@@ -81,6 +83,9 @@ impl Management {
         }
         for (alias, owner) in former {
             records.take_alias(on, alias, &owner, now)?;
+            // The address is somebody else's: what was sent there must not let anybody in as the former owner.
+            code::forget(on, &records.pool, &owner)?;
+            browsers::forget_all(on, &records.pool, &owner)?;
         }
         Ok(Ok(()))
     }

@@ -8,7 +8,7 @@ use crate::database::{self, Transaction};
 use crate::directory::filter::Filter;
 use crate::directory::record::Record;
 use crate::directory::search::{Cursor, Page};
-use crate::factors;
+use crate::factors::{self, browsers};
 
 use crate::directory::StoredUsers;
 use crate::directory::attribute::{Attributes, Fault};
@@ -179,7 +179,8 @@ impl Management {
         self.stored.database.read(move |on| users.find_any(on, &key)).await?
     }
 
-    /// Sets attributes; an empty value removes one.
+    /// Sets attributes; an empty value removes one. With another address, codes that went to the user are void: the administrator may know that somebody
+    /// else reads the former one.
     ///
     /// # Errors
     ///
@@ -206,12 +207,21 @@ impl Management {
                 return Ok(Err(error));
             }
             records.set_attributes(on, &user.subject, &attributes, now)?;
+            let changed: Vec<_> = user.attributes.changed_addresses(&attributes).collect();
+            if !changed.is_empty() {
+                code::forget(on, &records.pool, &user.subject)?;
+            }
+            // Whoever has read the codes of a second factor may have trusted a browser by one. Which factors the pool has is not known here: at worst, a user
+            // is asked for a second factor once more.
+            if changed.into_iter().any(|address| user.attributes.is_verified(address)) {
+                browsers::forget_all(on, &records.pool, &user.subject)?;
+            }
             Ok(Ok(Some(user.subject)))
         })
         .await
     }
 
-    /// Lets a user sign in again, or ends all sessions and tokens and refuses new ones.
+    /// Lets a user sign in again, or ends all sessions and tokens and refuses new ones. Codes that were sent are void in both cases.
     ///
     /// # Errors
     ///
@@ -223,6 +233,7 @@ impl Management {
             if !is_enabled {
                 Self::record_ended(&events, on, &user.subject, now)?;
             }
+            code::forget(on, &records.pool, &user.subject)?;
             records.set_enabled(on, &user.subject, is_enabled, now)
         })
         .await
@@ -237,7 +248,7 @@ impl Management {
         self.set_state(who, ("user.confirm", Status::confirmed), now).await
     }
 
-    /// Makes a user choose another password, with a code that is sent. All sessions and tokens end.
+    /// Makes a user choose another password, with a code that is sent. All sessions and tokens end, and codes that were sent before.
     ///
     /// # Errors
     ///
@@ -268,6 +279,7 @@ impl Management {
                     if is_new && !users.rules.name_by_address(on, &stored.records, &user.attributes, &user.subject)? {
                         return Ok(Err(Error::AliasTaken(Alias::Email)));
                     }
+                    code::forget(on, &stored.records.pool, &user.subject)?;
                     stored.records.set_status(on, &user.subject, status, now)?;
                     Ok(Ok(Some(user.subject)))
                 }
@@ -277,7 +289,7 @@ impl Management {
         .await
     }
 
-    /// Ends all sessions and tokens of a user.
+    /// Ends all sessions and tokens of a user, and codes that were sent.
     ///
     /// # Errors
     ///
@@ -286,6 +298,7 @@ impl Management {
         let events = self.event_rows();
         self.change(who, ("user.sign_out", None, now), move |records, on, user| {
             Self::record_ended(&events, on, &user.subject, now)?;
+            code::forget(on, &records.pool, &user.subject)?;
             records.end(on, &user.subject, now).map(drop)
         })
         .await

@@ -1,7 +1,8 @@
 //! How many messages strangers can have sent, and how often they can try (pool §6.2).
 //!
 //! There are two kinds of limits. What is counted by what a visitor has typed and by the network of the visitor is the same whether there is such a
-//! user or not, so its excess is told: [`Limits::admit`]. What is counted by messages that were really sent is kept in the database, because a restart must
+//! user or not, so its excess is told: [`Limits::admit`]. Tries at codes are counted by the user, too, whichever name of the user is typed. That excess is not
+//! told, or it would say that two names are one user: [`Limits::admit_try`]. What is counted by messages that were really sent is kept in the database, because a restart must
 //! not allow as many again. Its excess is never told, or the answer would say who is a user: [`Limits::may_send`]. It runs the same statements whatever
 //! comes of it, and [`Limits::pretend`] runs them for names that nobody has.
 
@@ -35,6 +36,8 @@ const BUCKETS_MAX: usize = 50_000;
 /// What a visitor asks for, or tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
+    /// To add, replace or remove a second factor, a passkey or recovery codes at `/account`. Each sends a notice.
+    ChangeFactors,
     /// To change a password.
     ChangePassword,
     /// To change attributes.
@@ -53,6 +56,10 @@ pub(crate) enum Operation {
     SecondFactor,
     /// To sign in with a code, without a password.
     ConfirmSignIn,
+    /// To end a session or the tokens of an application at `/account`.
+    EndSession,
+    /// To download what is known of a user.
+    Export,
     /// To sign up.
     SignUp,
     /// A code for a new address.
@@ -65,8 +72,12 @@ impl Operation {
     /// What a visitor can do within an hour for one name (pool §6.2).
     const fn per_hour(self) -> Sort {
         match self {
-            Self::ChangePassword | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => Sort::Five,
-            Self::ChangeProfile
+            Self::ChangePassword | Self::Export | Self::Resend | Self::Reset | Self::SignUp | Self::AskVerification => {
+                Sort::Five
+            }
+            Self::ChangeFactors
+            | Self::ChangeProfile
+            | Self::EndSession
             | Self::ConfirmSignUp
             | Self::ConfirmReset
             | Self::SignIn
@@ -82,8 +93,11 @@ impl Operation {
         match self {
             Self::Reset | Self::SignIn | Self::SignUp => Some(Sort::AskedByAll),
             Self::ConfirmSignUp | Self::ConfirmReset | Self::ConfirmSignIn => Some(Sort::TriedByAll),
-            Self::ChangePassword
+            Self::ChangeFactors
+            | Self::ChangePassword
             | Self::ChangeProfile
+            | Self::EndSession
+            | Self::Export
             | Self::Resend
             | Self::SecondFactor
             | Self::AskVerification
@@ -104,6 +118,22 @@ impl From<IpAddr> for Visitor<'_> {
     fn from(client: IpAddr) -> Self {
         Self { client, browser: None }
     }
+}
+
+/// Whom a visitor has named, or whom the name has led to. The two are counted apart: a name may look like a `sub`.
+#[derive(Clone, Copy, Hash)]
+enum Whom<'a> {
+    Name(&'a str),
+    User(&'a str),
+}
+
+/// A try at a code that may be made, as far as the visitor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Try {
+    Counts,
+    /// There were too many at this user, by all names together, and the next one is permitted after this time. The code must not be compared. A visitor who
+    /// has not shown to be the user gets the answer to a wrong code.
+    InVain(Duration),
 }
 
 /// A sort of buckets, in the order of [`VisitorBuckets`].
@@ -146,6 +176,44 @@ pub(crate) enum Withheld {
     User,
     /// Too many to this country, or none are sent there.
     Country,
+}
+
+/// What the pool and an address and a country have within an hour, each share as many: what uses one up takes nothing from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// What users ask for who have an account: codes for another password, and codes to sign in.
+    OfUsers,
+    /// What a name or an address causes that has no account: whoever signs up names any address, and has as many as there are forms of a mailbox.
+    OfSignUps,
+    /// Codes of second factors. Only who has proved the first factor has one sent.
+    OfSecondFactors,
+}
+
+impl Share {
+    /// The share that a message counts in.
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::SecondFactor => Self::OfSecondFactors,
+            Kind::AddressTaken | Kind::Verification => Self::OfSignUps,
+            Kind::Reset | Kind::SignIn => Self::OfUsers,
+            // No stranger causes them, so nobody asks whether they are sent.
+            Kind::AddressChanged
+            | Kind::FactorAdded
+            | Kind::FactorRemoved
+            | Kind::Invitation
+            | Kind::PasswordChanged
+            | Kind::ResetByAdministrator => Self::OfUsers,
+        }
+    }
+
+    /// The name of a bucket of this share, in the database.
+    fn name(self, of: &str) -> String {
+        match self {
+            Self::OfUsers => of.to_owned(),
+            Self::OfSignUps => format!("{of} sign-up"),
+            Self::OfSecondFactors => format!("{of} second-factor"),
+        }
+    }
 }
 
 /// Whether a message is sent.
@@ -191,31 +259,28 @@ impl Limits {
         visitor: impl Into<Visitor<'v>>,
         now: Timestamp,
     ) -> Result<(), Duration> {
-        let Visitor { client, browser } = visitor.into();
         let mut buckets = self.visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (network, own) = (network(client), operation.per_hour());
-        let key = |sort: Sort, of: &dyn Fn(&Buckets) -> u64| (sort, of(&buckets[sort as usize]));
-        let by_name = |sort| key(sort, &|buckets| buckets.key(&(operation, name)));
-        let networks = match operation {
-            Operation::SecondFactor => Sort::NetworksOfSecondFactors,
-            _ => Sort::Networks,
-        };
-        let (first, all) = match (operation.by_all(), browser) {
-            (None, _) => (by_name(own), None),
-            (Some(_), Some(browser)) => (key(own, &|buckets| buckets.key(&(operation, "browser", browser))), None),
-            (Some(all), None) => (key(own, &|buckets| buckets.key(&(operation, name, &network))), Some(by_name(all))),
-        };
-        let by_network = key(networks, &|buckets| buckets.key(&network));
-        let by_site = site(network).map(|site| key(Sort::Sites, &|buckets| buckets.key(&site)));
-        let counted = [Some(first), all, Some(by_network), by_site].into_iter().flatten();
-        let wait = counted.clone().map(|(sort, key)| buckets[sort as usize].wait(key, now)).max();
-        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            return Err(wait);
-        }
-        for (sort, key) in counted {
-            buckets[sort as usize].take(key, now);
-        }
-        Ok(())
+        take_told(&mut buckets, operation, name, visitor.into(), now)
+    }
+
+    /// Counts a try at a code: by `name`, which was typed, as [`admit`](Self::admit) does, and by `subject`, which the name has led to. A user can have several
+    /// names. What is told depends on the name alone.
+    ///
+    /// # Errors
+    ///
+    /// How long the visitor has to wait. The answer may say so.
+    pub(crate) fn admit_try<'v>(
+        &self,
+        operation: Operation,
+        (name, subject): (&str, &str),
+        visitor: impl Into<Visitor<'v>>,
+        now: Timestamp,
+    ) -> Result<Try, Duration> {
+        let visitor = visitor.into();
+        let mut buckets = self.visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        take_told(&mut buckets, operation, name, visitor, now)?;
+        let by_user = keys_of(&buckets, operation, Whom::User(subject), visitor).into_iter().flatten();
+        Ok(take(&mut buckets, by_user, now).map_or_else(Try::InVain, |()| Try::Counts))
     }
 
     /// Whether a message that a stranger can have caused is sent, and counts it if so. Notices of a change are sent without asking. `subject` is the
@@ -278,20 +343,18 @@ impl Limits {
             Medium::Email => self.ceilings.mails,
             Medium::Sms => self.ceilings.sms,
         };
-        // Only who has proved the first factor has a code of the second one sent. Strangers cannot use up what it needs: it has a share of its own of what
-        // the pool and a country have, and that of an address is not asked for.
-        let is_second = kind == Kind::SecondFactor;
-        let shared = |of: &str| if is_second { format!("{of} {}", kind.as_str()) } else { of.to_owned() };
-        let mut counted = vec![(Withheld::Pool, shared(to.medium.as_str()), of_pool)];
-        if !is_second {
-            counted.push((Withheld::Destination, self.destination(to), self.ceilings.per_destination));
+        let share = Share::of(kind);
+        let mut counted = vec![(Withheld::Pool, share.name(to.medium.as_str()), of_pool)];
+        // Strangers must not use up what a second factor needs, so it is not counted by the address.
+        if share != Share::OfSecondFactors {
+            counted.push((Withheld::Destination, share.name(&self.destination(to)), self.ceilings.per_destination));
         }
         counted.extend(subject.map(|subject| {
             let of = format!("{} {subject}", kind.as_str());
             (Withheld::User, of, self.ceilings.per_user)
         }));
         if to.medium == Medium::Sms {
-            counted.push((Withheld::Country, shared(country(&to.address)), self.ceilings.per_country));
+            counted.push((Withheld::Country, share.name(country(&to.address)), self.ceilings.per_country));
         }
         counted
     }
@@ -375,6 +438,70 @@ pub(crate) fn sweep(on: &mut Transaction<'_>, pool: &str, now: Timestamp, limit:
     let sql = "DELETE FROM message_limits WHERE pool = ?1 AND (kind, of) IN \
                (SELECT kind, of FROM message_limits WHERE pool = ?1 AND full_at <= ?2 LIMIT ?3)";
     on.execute(sql, &[Value::from(pool), now.into(), limit.into()])
+}
+
+/// Takes one of each bucket that the visitor may be told of, or none.
+///
+/// # Errors
+///
+/// How long the visitor has to wait.
+fn take_told(
+    buckets: &mut VisitorBuckets,
+    operation: Operation,
+    name: &str,
+    visitor: Visitor<'_>,
+    now: Timestamp,
+) -> Result<(), Duration> {
+    let network = network(visitor.client);
+    let networks = match operation {
+        Operation::SecondFactor => Sort::NetworksOfSecondFactors,
+        _ => Sort::Networks,
+    };
+    let by_network = (networks, buckets[networks as usize].key(&network));
+    let by_site = site(network).map(|site| (Sort::Sites, buckets[Sort::Sites as usize].key(&site)));
+    let by_name = keys_of(buckets, operation, Whom::Name(name), visitor);
+    take(buckets, by_name.into_iter().chain([Some(by_network), by_site]).flatten(), now)
+}
+
+/// The buckets of somebody: that of this visitor, and that of everybody together.
+fn keys_of(
+    buckets: &VisitorBuckets,
+    operation: Operation,
+    whom: Whom<'_>,
+    Visitor { client, browser }: Visitor<'_>,
+) -> [Option<(Sort, u64)>; 2] {
+    let own = operation.per_hour();
+    let key = |sort: Sort, of: &dyn Fn(&Buckets) -> u64| Some((sort, of(&buckets[sort as usize])));
+    let by_all = |sort| key(sort, &|buckets| buckets.key(&(operation, whom)));
+    match (operation.by_all(), browser) {
+        (None, _) => [by_all(own), None],
+        (Some(_), Some(browser)) => match whom {
+            Whom::Name(_) => [key(own, &|buckets| buckets.key(&(operation, "browser", browser))), None],
+            // The browser has been counted for the name.
+            Whom::User(_) => [None, None],
+        },
+        (Some(all), None) => [key(own, &|buckets| buckets.key(&(operation, whom, network(client)))), by_all(all)],
+    }
+}
+
+/// Takes one of each bucket, or none if one of them is empty.
+///
+/// # Errors
+///
+/// The time until there is one in each.
+fn take(
+    buckets: &mut VisitorBuckets,
+    keys: impl Iterator<Item = (Sort, u64)> + Clone,
+    now: Timestamp,
+) -> Result<(), Duration> {
+    let wait = keys.clone().map(|(sort, key)| buckets[sort as usize].wait(key, now)).max();
+    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+        return Err(wait);
+    }
+    for (sort, key) in keys {
+        buckets[sort as usize].take(key, now);
+    }
+    Ok(())
 }
 
 fn hourly(burst: u32) -> Limit {

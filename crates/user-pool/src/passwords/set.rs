@@ -17,6 +17,7 @@ use crate::messages::outgoing::Outgoing;
 use crate::page::Sentence;
 use crate::passwords::history::{self, Before};
 use crate::secret::Secret;
+use crate::verification::code;
 
 /// Attributes with names that do not belong into a password.
 const NAMES: [&str; 6] = ["name", "given_name", "family_name", "middle_name", "nickname", "preferred_username"];
@@ -216,8 +217,8 @@ impl Passwords {
 }
 
 impl NewPassword {
-    /// Sets the password, and ends what was issued before. `None` if the user has changed since the password was judged: the password,
-    /// the state, whether the user may sign in, or a sign-out. Then nothing was done.
+    /// Sets the password, and ends what was issued before, also codes that were sent. `None` if the user has changed since the password was judged:
+    /// the password, the state, whether the user may sign in, or a sign-out. Then nothing was done.
     ///
     /// # Errors
     ///
@@ -240,6 +241,8 @@ impl NewPassword {
         if on.execute(sql, &values)? == 0 {
             return Ok(None);
         }
+        // Somebody else may have asked for them: who sets a password may do so because of that.
+        code::forget(on, &self.records.pool, &self.subject)?;
         let audit = AuditRows { pool: Arc::clone(&self.records.pool) };
         let detail = matches!(self.lasting, Lasting::Until(_)).then_some("temporary");
         let done = Done { operation: "user.password", subject: Some(&self.subject), detail };

@@ -12,6 +12,10 @@ const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_s
 const PER_ADDRESS: Limit = Limit { burst: 30, interval: Duration::from_secs(5) };
 const PER_SITE: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
 const PER_USER: Limit = Limit { burst: 50, interval: Duration::from_secs(60) };
+/// By all names of a user together, which is never told. More than for one name, so that a user who has typed one name is refused by what is told, or not at
+/// all. After that, as slowly as with one name.
+const OF_ALL_NAMES_AND_ADDRESS: Limit = Limit { burst: 2 * PER_USER_AND_ADDRESS.burst, ..PER_USER_AND_ADDRESS };
+const OF_ALL_NAMES: Limit = Limit { burst: 2 * PER_USER.burst, ..PER_USER };
 /// A code has six digits, and up to three are good at a time: 288 guesses a day find one with a probability of 1 in 1,000.
 const CODES_PER_USER: Limit = Limit { burst: 10, interval: Duration::from_secs(300) };
 /// For all browsers together in which a user has signed in before: as many guesses again, whoever has collected their cookies.
@@ -42,6 +46,22 @@ pub(crate) struct Origin<'a> {
     pub(crate) browser: Option<&'a str>,
 }
 
+/// Whose password or code is guessed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    /// The name that was typed, as it is looked up.
+    pub(crate) typed: &'a UserName,
+    /// The name of the user to whom it leads. The same one, if it leads to nobody.
+    pub(crate) user: &'a UserName,
+}
+
+impl<'a> From<&'a UserName> for Named<'a> {
+    /// Of a user whom nobody has to name any more.
+    fn from(user: &'a UserName) -> Self {
+        Self { typed: user, user }
+    }
+}
+
 /// A limit, in the order of [`Limits::buckets`].
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -52,6 +72,8 @@ enum Kind {
     CodesOfUser,
     CodesOfBrowsers,
     CodesOfBrowser,
+    AllNamesAndAddress,
+    AllNames,
 }
 
 /// The buckets that an attempt uses. The first is forgotten when the guess was right.
@@ -72,7 +94,7 @@ impl Keys {
 /// What is known of attempts.
 #[derive(Debug)]
 pub(super) struct Limits {
-    buckets: [Buckets; 7],
+    buckets: [Buckets; 9],
     known: Shares<()>,
 }
 
@@ -86,6 +108,8 @@ impl Limits {
             CODES_PER_USER,
             CODES_OF_BROWSERS,
             CODES_PER_BROWSER,
+            OF_ALL_NAMES_AND_ADDRESS,
+            OF_ALL_NAMES,
         ];
         Self { buckets: limits.map(|limit| Buckets::new(limit, ENTRIES_MAX)), known: Shares::new(KNOWN) }
     }
@@ -95,7 +119,9 @@ impl Limits {
         self.known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
     }
 
-    pub(super) fn keys(&mut self, guess: Guess, user: &UserName, from: Origin<'_>, now: Timestamp) -> Keys {
+    /// The buckets of a guess at `named`. What the visitor is told comes from them.
+    pub(super) fn keys(&mut self, guess: Guess, named: Named<'_>, from: Origin<'_>, now: Timestamp) -> Keys {
+        let Named { typed, user } = named;
         let network = network(from.address);
         let site = rate_limit::site(network);
         Keys(match (guess, from.browser) {
@@ -107,12 +133,12 @@ impl Limits {
                 None,
             ],
             (Guess::Password, None) => {
-                let is_known = matches!(self.known.find(&user, &(user, network), now, now), Found::Here(()));
+                let is_known = self.is_known(user, network, now);
                 [
-                    self.key(Kind::UserAndAddress, &(user, network)),
+                    self.key(Kind::UserAndAddress, &(typed, network)),
                     self.key(Kind::Address, &network),
                     site.and_then(|site| self.key(Kind::Site, &site)),
-                    if is_known { None } else { self.key(Kind::User, &user) },
+                    if is_known { None } else { self.key(Kind::User, &typed) },
                     None,
                 ]
             }
@@ -130,6 +156,26 @@ impl Limits {
                 browser.and_then(|browser| self.key(Kind::CodesOfBrowser, &browser)),
             ],
         })
+    }
+
+    /// The buckets of a wrong password at this user, whichever name was typed. The visitor is not told of them. A known browser has told ones only.
+    pub(super) fn keys_of_all_names(&mut self, user: &UserName, from: Origin<'_>, now: Timestamp) -> Keys {
+        if from.browser.is_some() {
+            return Keys([None; 5]);
+        }
+        let network = network(from.address);
+        let is_known = self.is_known(user, network, now);
+        Keys([
+            self.key(Kind::AllNamesAndAddress, &(user, network)),
+            if is_known { None } else { self.key(Kind::AllNames, &user) },
+            None,
+            None,
+            None,
+        ])
+    }
+
+    fn is_known(&mut self, user: &UserName, network: [u8; 8], now: Timestamp) -> bool {
+        matches!(self.known.find(&user, &(user, network), now, now), Found::Here(()))
     }
 
     fn key(&self, kind: Kind, of: &impl std::hash::Hash) -> Option<(Kind, u64)> {

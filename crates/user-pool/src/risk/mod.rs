@@ -1,12 +1,16 @@
 //! Slows down password guessing without locking out users who know their password.
 //!
-//! There are four limits, each a token bucket (attacks U-02):
+//! There are four limits, each a token bucket (attacks U-02). "User" means the name that was typed, because the visitor is told of these limits: what is told
+//! must not say that two names are one user (attacks U-01).
 //!
 //! - Per user *and* address. It is the strictest, so that guessing from another address does not slow the user down.
 //! - Per address (a /64 for IPv6), against one machine that tries many users.
 //! - Per site (a /48, only for IPv6), against one customer with thousands of such networks.
 //! - Per user, against many machines that try one user. An address from which this user has signed in is exempt. Otherwise an
 //!   attacker could lock the user out.
+//!
+//! By all names of a user together, wrong passwords have limits of their own, twice as large. Nobody is told of these: beyond them, each password is wrong
+//! ([`Risk::may_be_right`]).
 //!
 //! A browser in which the user has signed in before has its own limit (`signin::known`), and none of the others applies to it. So
 //! guessing from the same network, or from many networks, does not lock the user out of such a browser. All such browsers of one user
@@ -37,7 +41,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::directory::name::UserName;
 use crate::rate_limit::network;
 
-pub(crate) use limits::{Guess, Origin};
+pub(crate) use limits::{Guess, Named, Origin};
 use limits::{Keys, Limits};
 
 /// Maximum waiting time for the outcome of other attempts.
@@ -103,15 +107,16 @@ impl Risk {
     /// # Errors
     ///
     /// See [`Refused`].
-    pub(crate) async fn begin(
+    pub(crate) async fn begin<'n>(
         &self,
-        user: &UserName,
+        named: impl Into<Named<'n>>,
         from: Origin<'_>,
         guess: Guess,
         clock: &Clock,
     ) -> Result<Attempt<'_>, Refused> {
+        let named = named.into();
         let network = network(from.address);
-        match self.turn(user, from, guess, clock.now()) {
+        match self.turn(named, from, guess, clock.now()) {
             Turn::Now(attempt) => return Ok(attempt),
             Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
             Turn::Later => {}
@@ -122,7 +127,7 @@ impl Risk {
                 let mut settled = pin!(self.settled.notified());
                 // Before the check, so that no notification between the check and the wait is missed.
                 settled.as_mut().enable();
-                match self.turn(user, from, guess, clock.now()) {
+                match self.turn(named, from, guess, clock.now()) {
                     Turn::Now(attempt) => return Ok(attempt),
                     Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
                     Turn::Later => settled.await,
@@ -132,10 +137,10 @@ impl Risk {
         tokio::time::timeout(WAIT_MAX, in_turn).await.unwrap_or(Err(Refused::Busy))
     }
 
-    fn turn(&self, user: &UserName, from: Origin<'_>, guess: Guess, now: Timestamp) -> Turn<'_> {
+    fn turn(&self, named: Named<'_>, from: Origin<'_>, guess: Guess, now: Timestamp) -> Turn<'_> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let keys = state.limits.keys(guess, user, from, now);
+        let keys = state.limits.keys(guess, named, from, now);
         if !state.limits.wait(keys, |_| 0, now).is_zero() {
             let under_way = |key| state.under_way.get(&key).copied().unwrap_or_default();
             let failed = state.limits.wait(keys, under_way, now);
@@ -146,6 +151,22 @@ impl Risk {
             *state.under_way.entry(key).or_default() += 1;
         }
         Turn::Now(Attempt { risk: self, keys })
+    }
+
+    /// Whether a password of this user may be right, after it was compared. A wrong one is counted for all names of the user together. After too many of
+    /// them, none is right for a while, and the visitor is not told why. Nothing is learnt of a guess before this, so guesses at the same moment are no more.
+    pub(crate) fn may_be_right(&self, user: &UserName, from: Origin<'_>, is_right: bool, now: Timestamp) -> bool {
+        let limits = &mut self.lock().limits;
+        let keys = limits.keys_of_all_names(user, from, now);
+        if !limits.wait(keys, |_| 0, now).is_zero() {
+            return false;
+        }
+        if is_right {
+            limits.forget(keys);
+        } else {
+            limits.take(keys, now);
+        }
+        is_right
     }
 
     /// The user has signed in from this address. It counts as known for a while.

@@ -21,7 +21,7 @@ fn begin<'r>(risk: &'r Risk, user: &UserName, address: IpAddr, now: Timestamp) -
 }
 
 fn turn<'r>(risk: &'r Risk, user: &UserName, from: Origin<'_>, now: Timestamp) -> Result<Attempt<'r>, Duration> {
-    match risk.turn(user, from, Guess::Password, now) {
+    match risk.turn(user.into(), from, Guess::Password, now) {
         Turn::Now(attempt) => Ok(attempt),
         Turn::Refused(wait) => Err(wait),
         Turn::Later => panic!("no attempt is under way"),
@@ -200,7 +200,7 @@ async fn one_network_takes_a_part_of_the_places_to_wait() {
 fn u_02_a_right_password_gives_no_new_guesses_at_codes() {
     let risk = Risk::new();
     let alice = user("alice");
-    let code = |address, now| match risk.turn(&alice, Origin { address, browser: None }, Guess::Code, now) {
+    let code = |address, now| match risk.turn((&alice).into(), Origin { address, browser: None }, Guess::Code, now) {
         Turn::Now(_wrong) => Ok(()),
         Turn::Refused(wait) => Err(wait),
         Turn::Later => panic!("no attempt is under way"),
@@ -214,11 +214,43 @@ fn u_02_a_right_password_gives_no_new_guesses_at_codes() {
     assert!(code(v4(100), now).is_err(), "ten, from whatever address");
     risk.remember(&alice, v4(101), now);
     assert!(code(v4(101), now).is_err(), "whoever knows the password comes from a known address easily");
-    let own = |now| risk.turn(&alice, Origin { address: v4(100), browser: Some("laptop") }, Guess::Code, now);
+    let own = |now| risk.turn((&alice).into(), Origin { address: v4(100), browser: Some("laptop") }, Guess::Code, now);
     for _ in 0..5 {
         assert!(matches!(own(now), Turn::Now(_)), "her own browser has a limit of its own");
     }
     assert!(matches!(own(now), Turn::Refused(_)));
     assert!(begin(&risk, &alice, v4(102), now).is_ok(), "passwords are counted apart");
     assert_eq!(code(v4(103), now + Duration::from_secs(300)), Ok(()), "waiting helps");
+}
+
+/// What the visitor is told of: the name alone. By all names of a user together, passwords are wrong after ten.
+#[test]
+fn u_01_two_names_of_one_user_are_told_apart_and_give_no_more_guesses() {
+    let (risk, ada) = (Risk::new(), user("ada"));
+    let at = |typed: &UserName, address| {
+        let from = Origin { address, browser: None };
+        match risk.turn(Named { typed, user: &ada }, from, Guess::Password, NOW) {
+            Turn::Now(_attempt) => true,
+            Turn::Refused(_) | Turn::Later => false,
+        }
+    };
+    let names = ["ada", "ada@example.com", "+4930123456"].map(user);
+    for name in &names {
+        assert_eq!((0..9).filter(|_| at(name, v4(1))).count(), 5, "{name:?}");
+    }
+    let is_right = |is_right, address, now| risk.may_be_right(&ada, Origin { address, browser: None }, is_right, now);
+    for _ in 0..10 {
+        assert!(!is_right(false, v4(1), NOW));
+    }
+    assert!(!is_right(true, v4(1), NOW), "not after ten wrong ones");
+    assert!(is_right(true, v4(2), NOW), "from another address");
+    assert!(is_right(true, v4(1), NOW + Duration::from_secs(30)), "waiting helps");
+    for last in 3..1000 {
+        is_right(false, v4(last), NOW);
+    }
+    assert!(!is_right(true, v4(5000), NOW), "not after a hundred from everywhere");
+    risk.remember(&ada, v4(5000), NOW);
+    assert!(is_right(true, v4(5000), NOW), "an address that is known");
+    let own = Origin { address: v4(1), browser: Some("laptop") };
+    assert!(risk.may_be_right(&ada, own, true, NOW), "a browser that is known");
 }

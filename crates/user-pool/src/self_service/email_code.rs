@@ -9,7 +9,7 @@ use crate::directory::user::User;
 use crate::events::event::{Kind as EventKind, Visit};
 use crate::messages::message::{Kind, Medium, Recipient};
 use crate::secret::Secret;
-use crate::self_service::service::{Outcome, SelfService};
+use crate::self_service::service::{Bringer, Outcome, SelfService};
 use crate::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
 
 /// The attribute with the address.
@@ -20,11 +20,11 @@ const TARGET: &str = "email";
 pub(crate) enum Proved {
     /// It is right, and used up.
     Yes(Box<User>),
-    /// It is another code.
+    /// It is another code, or there is no code any more.
     Wrong,
     /// There were too many wrong ones: a new code is needed.
     TooMany,
-    /// There is no code any more: a new one is needed.
+    /// It is right, and its user must not sign in with it any more.
     Expired,
 }
 
@@ -73,12 +73,15 @@ impl SelfService {
     /// If the database fails.
     pub(crate) async fn sign_in_with_code(
         &self,
-        subject: String,
+        Bringer { subject, is_named }: Bringer,
         typed: Secret<String>,
         (visit, now): (&Visit, Timestamp),
     ) -> Result<Proved, Error> {
-        let service = self.clone();
+        let (service, unsent) = (self.clone(), OneTimeCode::random(Purpose::SignIn.lifetime(), now));
         let work = move |on: &mut Transaction<'_>| {
+            if is_named {
+                service.codes.issue_if_none(on, &of(&subject), &unsent, now)?;
+            }
             let user = service.stored.records.of_subject(on, &subject)?;
             let user = service.stored.records.as_long(on, user)?;
             let who = user.as_ref().map(|user| user.subject.clone());
@@ -88,9 +91,8 @@ impl SelfService {
                     let user = user.filter(|user| pending.is_some() && address(user) == pending);
                     user.and_then(User::stored).map_or(Proved::Expired, |user| Proved::Yes(Box::new(user)))
                 }
-                Taken::Wrong => Proved::Wrong,
+                Taken::Wrong | Taken::Expired => Proved::Wrong,
                 Taken::TooMany => Proved::TooMany,
-                Taken::Expired => Proved::Expired,
             };
             Ok((proved, who))
         };

@@ -12,7 +12,7 @@ use crate::passwords::{self, Lasting};
 use crate::routes;
 use crate::secret::Secret;
 use crate::self_service::service::{Bringer, Outcome, SelfService, Sent, unable};
-use crate::verification::code::{self, CodeOf, OneTimeCode, Purpose, Taken};
+use crate::verification::code::{CodeOf, OneTimeCode, Purpose, Taken};
 
 /// What the code of a recovery is about.
 const TARGET: &str = "password";
@@ -22,11 +22,11 @@ const TARGET: &str = "password";
 pub(crate) enum Recovered {
     /// The user has the password, and all sessions of before have ended.
     Yes,
-    /// It is another code.
+    /// It is another code, or there is no code any more.
     Wrong,
     /// There were too many wrong ones: a new code is needed.
     TooMany,
-    /// There is no code any more: a new one is needed.
+    /// It was right, and is of no use any more: somebody has used it up meanwhile, or its user may have no other password.
     Expired,
     /// The code is right and still good, but the user cannot have this password.
     Refused(policy::Fault),
@@ -61,9 +61,10 @@ impl SelfService {
             service.events.record(who, (EventKind::ForgotPassword, Response::InProgress), &visit);
             match user {
                 Some((user, to)) => {
+                    let address = to.address.clone();
                     let mut message = service.message(Kind::Reset, to, &user, &code, Some(&language));
                     message.link = Some(service.reset_link());
-                    service.send_code(on, &of(&subject), (&code, None), &message, now)?;
+                    service.send_code(on, &of(&subject), (&code, Some(&address)), &message, now)?;
                 }
                 None => {
                     service.codes.issue(on, &of(&subject), &code.that_nobody_has(), None)?;
@@ -87,12 +88,12 @@ impl SelfService {
         let Some(to) = self.can_recover(user) else { return Ok(Sent::Nothing) };
         let code = OneTimeCode::random(Purpose::Reset.lifetime(), now);
         let language = user.attributes.get("locale");
-        let sent = Sent::To { to: to.clone(), expires_at: code.expires_at() };
+        let (address, sent) = (to.address.clone(), Sent::To { to: to.clone(), expires_at: code.expires_at() });
         let mut message = self.message(Kind::ResetByAdministrator, to, user, &code, language);
         message.link = Some(self.reset_link());
         let (service, subject) = (self.clone(), user.subject.clone());
         let work = move |on: &mut Transaction<'_>| {
-            service.codes.issue(on, &of(&subject), &code, None)?;
+            service.codes.issue(on, &of(&subject), &code, Some(&address))?;
             service.messages.enqueue(on, &message, now)
         };
         self.stored.database.write(work).await?;
@@ -152,7 +153,8 @@ impl SelfService {
         verified.filter_map(|address| address.of(attributes)).next()
     }
 
-    /// Sets a password, if the code is right. Of many who bring the code at the same time, one sets a password.
+    /// Sets a password, if the code is right: it also has to have gone to the address that a code would go to now. Of many who bring the code at the same
+    /// time, one sets a password.
     ///
     /// The code is looked at first: what is said of a password may depend on the user, and takes longer for some.
     ///
@@ -172,9 +174,15 @@ impl SelfService {
             if is_named {
                 service.codes.issue_if_none(on, &of(&who), &unsent, now)?;
             }
-            let taken = service.codes.look(on, &of(&who), typed.expose(), now)?;
             let user = service.stored.records.of_subject(on, &who)?;
-            Ok((Recovered::of(&taken), service.stored.records.as_long(on, user)?))
+            let user = service.stored.records.as_long(on, user)?;
+            let address = user.as_ref().and_then(|user| service.recovery_address(user)).map(|to| to.address);
+            let of = of(&who);
+            let taken = match service.codes.look_sent_to(on, &of, (typed.expose(), address.as_deref()), now)? {
+                Taken::Expired => Taken::Wrong,
+                taken => taken,
+            };
+            Ok((Recovered::of(&taken), user))
         };
         let user = match self.stored.database.write(look).await? {
             (Some(not_right), user) => {
@@ -195,14 +203,16 @@ impl SelfService {
         let notice = self.password_notice(&user);
         let (service, who) = (self.clone(), subject.clone());
         let work = move |on: &mut Transaction<'_>| {
-            let taken = service.codes.take(on, &of(&subject), code.expose(), now)?;
+            // The password was hashed meanwhile, and the user may have another address now.
+            let user = service.stored.records.of_subject(on, &subject)?;
+            let address = user.and_then(|user| service.recovery_address(&user)).map(|to| to.address);
+            let taken = service.codes.take_sent_to(on, &of(&subject), (code.expose(), address.as_deref()), now)?;
             if let Some(not_right) = Recovered::of(&taken) {
                 return Ok(not_right);
             }
             if new.set(on, now)?.is_none() {
                 return Ok(Recovered::Expired);
             }
-            code::forget(on, &service.stored.records.pool, &subject)?;
             if let Some(notice) = notice {
                 service.messages.enqueue(on, &notice, now)?;
             }

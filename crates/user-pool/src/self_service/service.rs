@@ -267,6 +267,12 @@ impl SelfService {
         Ok(user.and_then(|user| self.address_to_confirm(&user.attributes)))
     }
 
+    /// Whoever has typed this name, after too many tries at its user: as if nobody had the name. The code of the user is not compared and loses no try, and
+    /// the work is the same.
+    pub(crate) fn in_vain(&self, typed: &str) -> Bringer {
+        Bringer { subject: self.nobody(typed), is_named: true }
+    }
+
     /// The `sub` that stands for a name that nobody has: always the same one, so that its codes and tries are those of one user.
     pub(super) fn nobody(&self, typed: &str) -> String {
         let name = self.counted_name(typed);

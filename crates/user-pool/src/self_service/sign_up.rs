@@ -234,10 +234,11 @@ impl SelfService {
             self.tell(on, &owner, &user.attributes, language, now)?;
             return Ok(Sent::Nothing);
         }
+        let sent_to = to.address.clone();
         let link = (to.medium == Medium::Email).then(|| self.confirmation_link(user, code));
         let mut message = self.message(Kind::Verification, to, user, code, language);
         message.link = link;
-        self.send_code(on, &of, (code, None), &message, now)
+        self.send_code(on, &of, (code, Some(&sent_to)), &message, now)
     }
 
     /// Who signs in by the e-mail address already.

@@ -61,10 +61,13 @@ impl SelfService {
             if is_named {
                 service.codes.issue_if_none(on, &of, &unsent, now)?;
             }
-            let taken = service.codes.take(on, &of, typed.expose(), now)?;
             // The `sub` of a link is what somebody has typed.
             let user = service.stored.records.of_subject(on, &subject)?;
-            let is_user = service.stored.records.as_long(on, user)?.is_some();
+            let user = service.stored.records.as_long(on, user)?;
+            // The user may have another address now, which the code says nothing of.
+            let has = user.as_ref().and_then(|user| user.attributes.get(address.attribute()));
+            let taken = service.codes.take_sent_to(on, &of, (typed.expose(), has), now)?;
+            let is_user = user.is_some();
             let confirmed = match taken {
                 Taken::Right { .. } => service.settle(on, &subject, address, now)?,
                 Taken::Wrong => Confirmed::Wrong,

@@ -39,7 +39,8 @@ impl SignIn {
             attempt.not_made();
             return Again::Busy;
         };
-        if !is_right {
+        // Who guesses here guesses at all names of the user.
+        if !self.risk.may_be_right(user.name(), from, is_right, self.clock.now()) {
             return Again::Wrong;
         }
         attempt.succeeded();

@@ -15,7 +15,7 @@ use crate::events::event::{Challenge, Kind, Reason, Response, Visit};
 use crate::events::log::EventLog;
 use crate::passwords::Passwords;
 use crate::passwords::after::After;
-use crate::risk::{Guess, Origin, Refused, Risk};
+use crate::risk::{Guess, Named, Origin, Refused, Risk};
 use crate::secret::Secret;
 use crate::signin::second::{From, Second};
 
@@ -92,10 +92,12 @@ impl SignIn {
         let (user, foreign_costs) = self.directory.who_signs_in(&name).await?;
         let known = known.filter(|known| user.as_ref().is_some_and(|user| known.is_of(user)));
         let from = Origin { address: client, browser: known.map(|known| &*known.id) };
-        // However the name is spelled, and whichever of the names it is, it counts for the user. A name that nobody has counts as it would be
-        // looked up.
-        let counted = user.as_ref().map_or_else(|| self.directory.canonical(&name), |user| user.name().clone());
-        let attempt = match self.risk.begin(&counted, from, Guess::Password, &self.clock).await {
+        // However the name is spelled, it counts as it is looked up, whether somebody has it or not. Whichever of the names of a user it is, it counts for
+        // the user, too, which is not told.
+        let typed = self.directory.canonical(&name);
+        let counted = user.as_ref().map_or_else(|| typed.clone(), |user| user.name().clone());
+        let named = Named { typed: &typed, user: &counted };
+        let attempt = match self.risk.begin(named, from, Guess::Password, &self.clock).await {
             Ok(attempt) => attempt,
             Err(Refused::TooMany(wait)) => {
                 let who = user.as_ref().map(|user| user.subject());
@@ -112,6 +114,7 @@ impl SignIn {
             return Ok(Outcome::Busy);
         };
         let now = self.clock.now();
+        let is_right = self.risk.may_be_right(&counted, from, is_right, now);
         let user = match user.filter(|user| is_right && !user.has_expired_password(now)) {
             None => {
                 // Written later, so that the answer for a user takes as long as for nobody (attacks U-01).

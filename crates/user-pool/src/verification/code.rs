@@ -12,7 +12,7 @@ use crate::database::{Error, Place, Transaction, Value, Vault};
 use crate::secret::Secret;
 
 /// Wrong tries after which a code is void (pool §6.1).
-const WRONG_TRIES_MAX: i64 = 5;
+pub(crate) const WRONG_TRIES_MAX: i64 = 5;
 /// Digits of a code (pool §6.1).
 const DIGITS: usize = 6;
 
@@ -230,34 +230,55 @@ impl Codes {
         typed: &str,
         now: Timestamp,
     ) -> Result<Taken, Error> {
-        self.compare(on, of, typed, now, Self::use_up)
+        self.compare(on, of, (typed, |_| true), now, Self::use_up)
     }
 
-    /// The same, but a right code stays valid: for what has to be done before it is used up.
+    /// The same for a code that [`issue`](Self::issue) was given the address of as `pending`. `address` is where such a code would go now. A code that went to
+    /// another address counts as a wrong one: whoever reads the messages to a former address must not come in.
+    ///
+    /// So does a code without an address. Versions before this one have issued such codes, for a new password (valid for an hour) and for a sign-up (24 hours).
+    /// Nobody knows where they went, so the user has to ask for another code.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub(crate) fn look(
+    pub(crate) fn take_sent_to(
         &self,
         on: &mut Transaction<'_>,
         of: &CodeOf<'_>,
-        typed: &str,
+        (typed, address): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<Taken, Error> {
-        self.compare(on, of, typed, now, |_, _, _| Ok(Taken::Right { pending: None }))
+        self.compare(on, of, (typed, |sent_to| was_sent_to(sent_to, address)), now, Self::use_up)
     }
 
+    /// As [`take_sent_to`](Self::take_sent_to), but a right code stays valid: for what has to be done before it is used up.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) fn look_sent_to(
+        &self,
+        on: &mut Transaction<'_>,
+        of: &CodeOf<'_>,
+        (typed, address): (&str, Option<&str>),
+        now: Timestamp,
+    ) -> Result<Taken, Error> {
+        let right = |_: &Self, _: &mut Transaction<'_>, _: &str| Ok(Taken::Right { pending: None });
+        self.compare(on, of, (typed, |sent_to| was_sent_to(sent_to, address)), now, right)
+    }
+
+    /// `is_of` says of `pending` whether the code may be right.
     fn compare(
         &self,
         on: &mut Transaction<'_>,
         of: &CodeOf<'_>,
-        typed: &str,
+        (typed, is_of): (&str, impl FnOnce(Option<&str>) -> bool),
         now: Timestamp,
         right: impl FnOnce(&Self, &mut Transaction<'_>, &str) -> Result<Taken, Error>,
     ) -> Result<Taken, Error> {
         let key = of.key(&self.pool);
-        let sql = "SELECT id, mac, wrong_tries, wrong_before, sent_until FROM codes \
+        let sql = "SELECT id, mac, wrong_tries, wrong_before, sent_until, pending FROM codes \
                    WHERE pool = ?1 AND sub = ?2 AND purpose = ?3 AND target = ?4 AND expires_at > ?5";
         let [pool, subject, purpose, target] = key;
         let Some(mut row) = on.query_one(sql, &[pool, subject, purpose, target, now.into()])? else {
@@ -272,6 +293,7 @@ impl Codes {
             row.integer(3)? + wrong_tries < WRONG_TRIES_MAX && row.optional_timestamp(4)?.is_none_or(|end| now < end);
         let typed = Secret::new(typed.split_whitespace().collect::<String>());
         let is_right = self.vault.is_authentic(typed.expose().as_bytes(), &mac, &self.place(&of.row(&self.pool)));
+        let is_right = is_right & is_of(row.optional_text(5)?.as_deref());
         if is_right && counts { right(self, on, &id) } else { self.count_wrong(on, &id) }
     }
 
@@ -328,6 +350,11 @@ impl<'c> CodeOf<'c> {
     fn key(&self, pool: &'c str) -> [Value<'c>; 4] {
         self.row(pool).map(Value::from)
     }
+}
+
+/// Whether a code went to this address. `false` if it is not known where it went.
+fn was_sent_to(sent_to: Option<&str>, address: Option<&str>) -> bool {
+    sent_to.is_some() && sent_to == address
 }
 
 /// Makes all codes of a user void, for example when the password has changed or the user is deleted.

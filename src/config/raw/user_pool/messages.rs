@@ -96,7 +96,8 @@ pub(crate) struct Messages {
     pub(crate) limits: MessageLimits,
 }
 
-/// Limits within an hour. Strangers cannot tell whether one is reached. Notices that something was changed are sent in any case.
+/// Limits within an hour. Strangers cannot tell whether one is reached. Notices that something was changed are sent in any case. Messages that confirm an
+/// address, codes of second factors, and all other codes have a share of their own, each with these numbers.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MessageLimits {

@@ -49,7 +49,11 @@ impl HostedUi {
         if typed.trim().is_empty() {
             return Ok(self.account_again(at, page, Notice::fault("sign_in.no_code", Text::MfaNoCode), show));
         }
-        let set = at.account.set_app(&fresh, &page.step.step.1, typed).await?.ok_or_else(|| self.account_over(at))?;
+        let set = at.account.set_app(&fresh, (&page.step.step.1, typed), at.client).await?;
+        let set = match self.account_change(at, set)? {
+            Ok(set) => set,
+            Err(too_many) => return Ok(self.account_again(at, page, too_many, show)),
+        };
         match set {
             NewApp::Set { is_another, codes } => {
                 self.record_new_factor(at, &fresh, true);

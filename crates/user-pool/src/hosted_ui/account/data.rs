@@ -26,22 +26,32 @@ impl HostedUi {
             return Ok(self.not_found(at.headers));
         }
         let page: Page<()> = self.account_shown(at, fresh.visitor(), || ());
-        Ok(self.account_show(at, &page, |page, carried, status| {
-            let one = OneForm {
-                title: Text::AccountExportLink,
-                lead: vec![Text::AccountExportLead.into()],
-                fields: vec![],
-                submit: Text::AccountExportSubmit,
-                others: &[],
-            };
-            self.account_form_page(at, (page.alert(), carried, status), one)
-        }))
+        Ok(self.account_show(at, &page, |page, carried, status| self.show_account_export(at, page, carried, status)))
+    }
+
+    fn show_account_export(&self, at: &At<'_>, page: &Page<()>, carried: &str, status: StatusCode) -> WholeResponse {
+        let one = OneForm {
+            title: Text::AccountExportLink,
+            lead: vec![Text::AccountExportLead.into()],
+            fields: vec![],
+            submit: Text::AccountExportSubmit,
+            others: &[],
+        };
+        self.account_form_page(at, (page.alert(), carried, status), one)
     }
 
     /// Sends the file.
     pub(super) async fn account_export(&self, at: &At<'_>) -> Result<WholeResponse, Halt> {
-        let (fresh, _page) = self.account_sent::<()>(at).await?;
-        let Some(everything) = at.account.export(&fresh).await? else { return Err(self.account_over(at)) };
+        let (fresh, page) = self.account_sent::<()>(at).await?;
+        let export = at.account.export(&fresh, at.client).await?;
+        let everything = match self.account_change(at, export)? {
+            Ok(everything) => everything,
+            Err(too_many) => {
+                return Ok(self.account_again(at, page, too_many, |page, carried, status| {
+                    self.show_account_export(at, page, carried, status)
+                }));
+            }
+        };
         let mut response = reply::own_json(&everything);
         let headers = response.headers_mut();
         let name = HeaderValue::from_static("attachment; filename=\"account.json\"");

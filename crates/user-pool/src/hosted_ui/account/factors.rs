@@ -97,36 +97,44 @@ impl HostedUi {
         let over = || self.account_over(at);
         let done = match Wish::of(at) {
             Some(Wish::Remove(what)) => {
-                let removed = at.account.remove_factor(&fresh, what).await?.ok_or_else(over)?;
-                self.record_factor(at, &fresh, removed == Removed::Yes);
-                match removed {
-                    Removed::Yes => Ok(Text::FactorsRemoved),
-                    Removed::NotThere => Err(Text::FactorsGone),
-                    Removed::No(stays) => Err(why(stays)),
+                let removed = at.account.remove_factor(&fresh, what, at.client).await?;
+                match self.account_change(at, removed)? {
+                    Err(too_many) => Err(too_many),
+                    Ok(removed) => {
+                        self.record_factor(at, &fresh, removed == Removed::Yes);
+                        match removed {
+                            Removed::Yes => Ok(Text::FactorsRemoved),
+                            Removed::NotThere => Err(not_done(Text::FactorsGone)),
+                            Removed::No(stays) => Err(not_done(why(stays))),
+                        }
+                    }
                 }
             }
             Some(Wish::Name(id)) => {
                 let Some(typed) = field(at.form, "name") else { return Ok(self.twice(at.headers)) };
                 let is_named = at.account.name_passkey(&fresh, &id, typed).await?.ok_or_else(over)?;
-                is_named.then_some(Text::FactorsNamed).ok_or(Text::FactorsGone)
+                is_named.then_some(Text::FactorsNamed).ok_or_else(|| not_done(Text::FactorsGone))
             }
             Some(Wish::Forget(which)) => {
                 let is_forgotten = at.account.forget_browsers(&fresh, which).await?.ok_or_else(over)?;
-                is_forgotten.then_some(Text::FactorsForgotten).ok_or(Text::FactorsGone)
+                is_forgotten.then_some(Text::FactorsForgotten).ok_or_else(|| not_done(Text::FactorsGone))
             }
             Some(Wish::RenewCodes) => {
-                let codes = at.account.renew_codes(&fresh).await?.ok_or_else(over)?;
-                if !codes.is_empty() {
-                    self.record_factor(at, &fresh, true);
-                    return Ok(self.show_new_codes(at, fresh.visitor(), &codes));
+                let codes = at.account.renew_codes(&fresh, at.client).await?;
+                match self.account_change(at, codes)? {
+                    Err(too_many) => Err(too_many),
+                    Ok(codes) if codes.is_empty() => Err(not_done(Text::FactorsGone)),
+                    Ok(codes) => {
+                        self.record_factor(at, &fresh, true);
+                        return Ok(self.show_new_codes(at, fresh.visitor(), &codes));
+                    }
                 }
-                Err(Text::FactorsGone)
             }
-            None => Err(Text::FactorsGone),
+            None => Err(not_done(Text::FactorsGone)),
         };
         match done {
             Ok(said) => Ok(self.account_done(at, &fresh.visitor().session().id, Section::Factors, said)),
-            Err(said) => self.account_factors_again(at, &fresh, page, said).await,
+            Err(notice) => self.account_factors_again(at, &fresh, page, notice).await,
         }
     }
 
@@ -136,11 +144,10 @@ impl HostedUi {
         at: &At<'_>,
         fresh: &Fresh,
         mut page: Page<IsRefused>,
-        said: Text,
+        notice: Notice,
     ) -> Result<WholeResponse, Halt> {
         let own = at.account.factors(fresh.visitor()).await?.ok_or_else(|| self.account_over(at))?;
         page.step.step = Some(true);
-        let notice = Notice::new("account.factor_stays", StatusCode::CONFLICT, said);
         Ok(self.account_again(at, page, notice, |page, carried, status| {
             self.show_own_factors(at, (page, &own), carried, status)
         }))
@@ -157,6 +164,11 @@ impl HostedUi {
         let visit = visit(at.headers, at.client, None);
         self.events.answered(Some(fresh.subject()), changed(is_right), (Challenge::Mfa, is_right), &visit);
     }
+}
+
+/// Says why something was not done.
+fn not_done(said: Text) -> Notice {
+    Notice::new("account.factor_stays", StatusCode::CONFLICT, said)
 }
 
 const fn changed(is_done: bool) -> (EventKind, Response) {

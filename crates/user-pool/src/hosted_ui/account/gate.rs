@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, header};
 
-use crate::account::{Account, Fresh, Visitor};
+use crate::account::{Account, Change, Fresh, Visitor};
 use crate::database;
+use crate::hosted_ui::flow;
 use crate::hosted_ui::page::Notice;
 use crate::hosted_ui::ui::HostedUi;
 use crate::message::form::Form;
@@ -112,6 +113,19 @@ impl HostedUi {
     /// The answer to a use case that has found the session ended.
     pub(super) fn account_over(&self, at: &At<'_>) -> Halt {
         self.ask_for_account(at, None, None)
+    }
+
+    /// What a change has led to, or what the page says instead.
+    ///
+    /// # Errors
+    ///
+    /// The sign-in page, if the session has ended.
+    pub(super) fn account_change<T>(&self, at: &At<'_>, change: Change<T>) -> Result<Result<T, flow::Notice>, Halt> {
+        match change {
+            Change::Made(made) => Ok(Ok(made)),
+            Change::TooMany(wait) => Ok(Err(flow::Notice::too_many(wait))),
+            Change::Over => Err(self.account_over(at)),
+        }
     }
 
     /// Asks for a sign-in, which leads back to the page. A form is answered with a redirect, so that the history has no page that answers a `POST`

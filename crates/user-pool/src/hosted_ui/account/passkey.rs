@@ -56,9 +56,10 @@ impl HostedUi {
         let show =
             |page: &Page<PasskeyFor>, carried: &str, status| self.show_account_passkey(at, page, carried, status);
         let answer = field(at.form, "credential").unwrap_or_default();
-        let added = at.account.add_passkey(&fresh, answer, &page.step.step.1).await?;
-        let notice = match added.ok_or_else(|| self.account_over(at))? {
-            NewPasskey::Added(_, codes) => {
+        let added = at.account.add_passkey(&fresh, (answer, &page.step.step.1), at.client).await?;
+        let notice = match self.account_change(at, added)? {
+            Err(too_many) => too_many,
+            Ok(NewPasskey::Added(_, codes)) => {
                 self.record_new_factor(at, &fresh, true);
                 if !codes.is_empty() {
                     return Ok(self.show_new_codes(at, fresh.visitor(), &codes));
@@ -66,14 +67,14 @@ impl HostedUi {
                 let session = &fresh.visitor().session().id;
                 return Ok(self.account_done(at, session, Section::Factors, Text::FactorsPasskeyAdded));
             }
-            NewPasskey::Refused => {
+            Ok(NewPasskey::Refused) => {
                 self.record_new_factor(at, &fresh, false);
                 Notice::new("sign_in.passkey_refused", StatusCode::UNAUTHORIZED, Text::PasskeyRefused)
             }
-            NewPasskey::TooMany => {
+            Ok(NewPasskey::TooMany) => {
                 Notice::new("sign_in.too_many_passkeys", StatusCode::FORBIDDEN, Text::PasskeyTooMany)
             }
-            NewPasskey::Over => return Err(self.account_over(at)),
+            Ok(NewPasskey::Over) => return Err(self.account_over(at)),
         };
         Ok(self.account_again(at, page, notice, show))
     }

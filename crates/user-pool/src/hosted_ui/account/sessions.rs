@@ -83,7 +83,7 @@ impl HostedUi {
 
     /// Takes the form.
     pub(super) async fn account_end(&self, at: &At<'_>) -> Result<WholeResponse, Halt> {
-        let (fresh, _page) = self.account_sent::<()>(at).await?;
+        let (fresh, page) = self.account_sent::<()>(at).await?;
         let (Some(session), Some(others), Some(application)) =
             (field(at.form, SESSION), field(at.form, OTHERS), field(at.form, APPLICATION))
         else {
@@ -101,8 +101,13 @@ impl HostedUi {
             End::Application(_) => Text::AccountApplicationEnded,
         };
         let visit = visit(at.headers, at.client, None);
-        if at.account.end(&fresh, what, &visit).await?.is_none() {
-            return Err(self.account_over(at));
+        let ended = at.account.end(&fresh, what, at.client, &visit).await?;
+        if let Err(too_many) = self.account_change(at, ended)? {
+            let who = fresh.visitor();
+            let signed_in = at.account.signed_in(who).await?.ok_or_else(|| self.account_over(at))?;
+            return Ok(self.account_again(at, page, too_many, |page, carried, status| {
+                self.show_account_sessions(at, (page, carried, status), who, &signed_in)
+            }));
         }
         Ok(self.account_done(at, &fresh.visitor().session().id, Section::Sessions, said))
     }

@@ -11,6 +11,7 @@ use crate::testing::{Directory as Temporary, temporary_directory};
 use crate::{MIGRATIONS, Records};
 
 mod names;
+mod sent;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 

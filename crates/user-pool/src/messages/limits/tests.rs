@@ -317,3 +317,76 @@ async fn another_form_of_a_letter_is_no_other_mailbox() {
         assert_eq!(bench.ask(Kind::Reset, email(address), None, NOW).await, expected, "{address}");
     }
 }
+
+/// Whoever signs up names any address, and has as many names as there are spellings of a mailbox.
+#[tokio::test]
+async fn sign_ups_take_nothing_from_what_reset_and_sign_in_codes_need() {
+    let bench = bench("limits-sign-ups", Ceilings { per_destination: 3, mails: 8, ..wide() }, &[]);
+    let ada = |number: usize| email(&format!("ada+{number}@example.com"));
+    for number in 0..3 {
+        assert_eq!(bench.ask(Kind::Verification, ada(number), None, NOW).await, Verdict::Send);
+    }
+    for kind in [Kind::Verification, Kind::AddressTaken] {
+        assert_eq!(bench.ask(kind, ada(9), None, NOW).await, Verdict::Withhold(Withheld::Destination));
+    }
+    for number in 0..5 {
+        let elsewhere = email(&format!("user{number}@example.com"));
+        assert_eq!(bench.ask(Kind::AddressTaken, elsewhere, None, NOW).await, Verdict::Send);
+    }
+    let elsewhere = email("grace@example.com");
+    assert_eq!(bench.ask(Kind::Verification, elsewhere, None, NOW).await, Verdict::Withhold(Withheld::Pool));
+    // Nobody has taken anything from her, and she has limits too.
+    for kind in [Kind::Reset, Kind::SignIn, Kind::Reset] {
+        assert_eq!(bench.ask(kind, email("ada@example.com"), None, NOW).await, Verdict::Send);
+    }
+    let more = bench.ask(Kind::SignIn, email("ada@example.com"), None, NOW).await;
+    assert_eq!(more, Verdict::Withhold(Withheld::Destination));
+    let to = |number: usize| email(&format!("other{number}@example.com"));
+    assert_eq!(bench.ten(to, None).await, (5, Some(Withheld::Pool)));
+}
+
+#[tokio::test]
+async fn sign_ups_take_nothing_from_the_sms_of_a_country() {
+    let bench = bench("limits-sign-ups-sms", Ceilings { per_country: 2, ..wide() }, &[]);
+    for expected in [Verdict::Send, Verdict::Send, Verdict::Withhold(Withheld::Country)] {
+        assert_eq!(bench.ask(Kind::Verification, sms("+4930123456"), None, NOW).await, expected);
+    }
+    assert_eq!(bench.ask(Kind::Reset, sms("+4930123456"), None, NOW).await, Verdict::Send);
+}
+
+/// Otherwise whoever tries codes with two names learns that they are one user, and that there is one.
+#[test]
+fn u_01_what_is_told_of_tries_depends_on_the_typed_name_alone() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let limits = bench("limits-names", wide(), &[]).limits;
+        let tried = |name: &str, subject: &str| limits.admit_try(Operation::ConfirmReset, (name, subject), HOME, NOW);
+        for _ in 0..15 {
+            assert_eq!(tried("ada", "sub"), Ok(Try::Counts));
+        }
+        assert_eq!(tried("ada", "sub"), Err(Duration::from_mins(4)));
+        for _ in 0..15 {
+            assert!(matches!(tried("ada@example.com", "sub"), Ok(Try::InVain(_))));
+        }
+        assert_eq!(tried("ada@example.com", "sub"), Err(Duration::from_mins(4)));
+        assert_eq!(tried("sub", "another"), Ok(Try::Counts), "a name is no `sub`");
+        // The network is counted once for each try.
+        let others = (0..100).take_while(|n| tried(&format!("user{n}"), &format!("sub{n}")).is_ok());
+        assert_eq!(others.count(), 60 - 31);
+        // A browser in which this user has signed in before has its own share.
+        let own = Visitor { client: IpAddr::from([198, 51, 100, 1]), browser: Some("own") };
+        assert_eq!(limits.admit_try(Operation::ConfirmReset, ("ada", "sub"), own, NOW), Ok(Try::Counts));
+    });
+}
+
+#[test]
+fn changes_of_an_account_are_counted_by_the_hour() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let limits = bench("limits-account", wide(), &[]).limits;
+        for (operation, most) in [(Operation::ChangeFactors, 15), (Operation::EndSession, 15), (Operation::Export, 5)] {
+            let allowed = (0..30).take_while(|_| limits.admit(operation, "ada", HOME, NOW).is_ok());
+            assert_eq!(allowed.count(), most, "{operation:?}");
+        }
+    });
+}

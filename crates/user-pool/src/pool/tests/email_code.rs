@@ -43,14 +43,14 @@ async fn a_code_signs_in_once() {
     let page = ask(&mut browser, "Grace").await;
     let code = stored.sent(Kind::SignIn, "grace@example.com").await;
     let wrong = answer(&mut browser, &page, &other_than(&code)).await;
-    assert!(wrong.text().contains("This code is not right."), "{}", wrong.text());
+    assert!(wrong.text().contains("This code is not the one that was sent"), "{}", wrong.text());
     let back = answer(&mut browser, &page, &code).await;
     let claims = claims(&stored, &back).await;
     assert_eq!((&claims["acr"], &claims["amr"]), (&json!("urn:cognito:loa:1"), &json!(["otp"])));
     let mut other = stored.fixture.browser();
     let page = ask(&mut other, "grace").await;
     let again = answer(&mut other, &page, &code).await;
-    assert!(again.text().contains("This code is not right."), "{}", again.text());
+    assert!(again.text().contains("This code is not the one that was sent"), "{}", again.text());
     let page = ask(&mut other, "eve").await;
     answer(&mut other, &page, &code).await;
     let grace = claims["sub"].as_str().expect("a subject");
@@ -141,5 +141,28 @@ async fn a_pool_without_them_has_no_such_page() {
     for path in [routes::EMAIL_CODE, routes::EMAIL_CODE_ANSWER] {
         assert_eq!(stored.fixture.browser().get(path).await.status(), StatusCode::NOT_FOUND);
         assert_eq!(stored.fixture.browser().post(path, &[]).await.status(), StatusCode::NOT_FOUND);
+    }
+}
+
+/// One page asks for another code, by another name of the same user. The page of before says of its own code that it has expired.
+#[tokio::test]
+async fn u_01_the_end_of_a_code_does_not_tell_that_two_names_are_one_user() {
+    let stored = Stored::with(|settings| {
+        let (mode, factors) = (Mode::Optional, vec![Factor::Email]);
+        settings.mfa = Mfa { mode, factors, email_code_is_first: true, ..Mfa::default() };
+        settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
+        let aliases = vec![crate::directory::settings::Alias::Email];
+        settings.directory = Arc::new(crate::directory::settings::Settings { aliases, ..Default::default() });
+    })
+    .await;
+    for names in [["grace", "grace@example.com"], ["nobody", "nobody@example.com"]] {
+        let (mut first, mut second) = (stored.fixture.browser(), stored.fixture.browser());
+        let page = ask(&mut first, names[0]).await;
+        stored.fixture.advance(9 * 60);
+        let other = ask(&mut second, names[1]).await;
+        stored.fixture.advance(2 * 60);
+        let (late, early) = (answer(&mut first, &page, "00000").await, answer(&mut second, &other, "00000").await);
+        assert!(late.text().contains("This code is no longer valid."), "{}: {}", names[0], late.text());
+        assert!(early.text().contains("This code is not the one that was sent"), "{}: {}", names[1], early.text());
     }
 }

@@ -332,3 +332,37 @@ async fn a_form_of_another_site_changes_nothing() {
     }
     assert_eq!(stored.users.factors("grace").await.expect("found").factors, [Factor::Totp]);
 }
+
+/// Each change sends a notice, by SMS to a user who has no other address, and writes a line of the audit.
+#[tokio::test]
+async fn factors_are_changed_fifteen_times_an_hour() {
+    let stored = pool(Mode::Optional).await;
+    let (mut browser, back) = stored.half_way().await;
+    assert!(!back.code().is_empty());
+    browser.set_app_up(&stored).await;
+    let page = browser.get(FACTORS).await;
+    for _ in 1..15 {
+        let codes = browser.press_on(&page, "renew_codes", "yes").await;
+        codes.assert_page(StatusCode::OK, "Write down your recovery codes");
+    }
+    assert_eq!(stored.told().await.len(), 15);
+    let (audited, another) = (stored.written(100).await.len(), browser.get(APP).await);
+    let code = stored.code(&seed_of(&another));
+    let too_many = [
+        browser.press_on(&page, "renew_codes", "yes").await,
+        browser.press_on(&page, "remove_app", "yes").await,
+        browser.send_form(APP, &[("request", &another.hidden()), ("code", &code)]).await,
+    ];
+    for answer in too_many {
+        says(&answer, "Too many attempts");
+    }
+    let answer = browser.get(ADD).await;
+    let answer = browser.send_form("/account/passkey", &[("request", &answer.hidden()), ("credential", "{}")]).await;
+    says(&answer, "Too many attempts");
+    assert_eq!((stored.told().await, stored.written(100).await.len()), (vec![], audited));
+    says(&browser.get(FACTORS).await, "Codes left: 10.");
+    stored.fixture.advance(240);
+    browser.press_on(&page, "remove_app", "yes").await.assert_page(StatusCode::OK, "Second step and passkeys");
+    // Those of before were not sent, and are due again.
+    assert_eq!(stored.told().await.iter().filter(|kind| **kind == Kind::FactorRemoved).count(), 1);
+}

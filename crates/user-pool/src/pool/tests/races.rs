@@ -14,6 +14,7 @@ use crate::directory;
 use crate::events::event::Visit;
 use crate::factors::settings::{Factor, Mode, Settings as Mfa};
 use crate::messages::message::Kind;
+use crate::self_service::Bringer;
 use crate::self_service::email_code::Proved;
 use crate::self_service::settings::Address;
 use crate::self_service::verify::Confirmed;
@@ -100,12 +101,7 @@ async fn verification_code() -> usize {
     let service = open.fixture.pool.ui().service.as_ref().expect("a store");
     let (visit, now) = (Visit::none(), START);
     winners(|_| {
-        let confirmed = service.confirm(
-            crate::self_service::Bringer::known(subject.clone()),
-            Address::Email,
-            code.clone(),
-            (&visit, now),
-        );
+        let confirmed = service.confirm(Bringer::known(subject.clone()), Address::Email, code.clone(), (&visit, now));
         async { confirmed.await.expect("written") == Confirmed::Yes }
     })
 }
@@ -182,7 +178,7 @@ async fn sign_in_code() -> usize {
     let service = stored.fixture.pool.ui().service.as_ref().expect("a store");
     let visit = Visit::none();
     winners(|_| {
-        let proved = service.sign_in_with_code(subject.clone(), code.clone(), (&visit, START));
+        let proved = service.sign_in_with_code(Bringer::known(subject.clone()), code.clone(), (&visit, START));
         async { matches!(proved.await.expect("written"), Proved::Yes(_)) }
     })
 }

@@ -1,6 +1,7 @@
 //! Sign-up, recovery and the first password of one's own: what they have in common is here.
 
 mod any_browser;
+mod former_address;
 mod hosts;
 mod recovery;
 mod sign_up;

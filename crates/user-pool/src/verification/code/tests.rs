@@ -154,6 +154,45 @@ async fn a_code_has_five_tries_however_often_others_are_asked_for() {
 }
 
 #[tokio::test]
+async fn one_that_went_to_another_address_is_a_wrong_one() {
+    const ADA: &str = "ada@example.com";
+    let bench = bench("codes-address");
+    let take = async |address: Option<&'static str>, typed: &str, is_look: bool| {
+        let (codes, typed) = (bench.codes.clone(), typed.to_owned());
+        let work = bench.database.write(move |on| {
+            let brought = (&*typed, address);
+            if is_look {
+                codes.look_sent_to(on, &RESET, brought, NOW)
+            } else {
+                codes.take_sent_to(on, &RESET, brought, NOW)
+            }
+        });
+        work.await.expect("compared")
+    };
+    let code = bench.issue(RESET, Some(ADA)).await;
+    // Each of them counts.
+    for (address, is_look) in [(Some("new@example.com"), true), (None, true), (Some("Ada@example.com"), false)] {
+        assert_eq!(take(address, code.digits.expose(), is_look).await, Taken::Wrong, "{address:?}");
+    }
+    assert_eq!(take(Some(ADA), &another(&code), false).await, Taken::Wrong);
+    assert_eq!(take(Some(ADA), code.digits.expose(), true).await, RIGHT, "it stays");
+    assert_eq!(take(Some(ADA), code.digits.expose(), false).await, Taken::Right { pending: Some(ADA.into()) });
+    assert_eq!(take(Some(ADA), code.digits.expose(), false).await, Taken::Expired);
+    let code = bench.issue(RESET, Some(ADA)).await;
+    for _ in 0..4 {
+        assert_eq!(take(None, code.digits.expose(), false).await, Taken::Wrong);
+    }
+    assert_eq!(take(None, code.digits.expose(), false).await, Taken::TooMany);
+    assert_eq!(take(Some(ADA), code.digits.expose(), false).await, Taken::TooMany);
+    // Of a version that has not written where it went.
+    let code = bench.issue(RESET, None).await;
+    for address in [Some(ADA), None] {
+        assert_eq!(take(address, code.digits.expose(), true).await, Taken::Wrong);
+        assert_eq!(take(address, code.digits.expose(), false).await, Taken::Wrong);
+    }
+}
+
+#[tokio::test]
 async fn a_new_one_voids_the_former() {
     let bench = bench("codes-former");
     let former = bench.issue(OF, Some("former@example.com")).await;

@@ -77,3 +77,19 @@ async fn where_the_settings_forbid_it_nobody_deletes_an_account() {
     browser.post(DELETE, &[("request", &hidden), ("name", "grace")]).await;
     stored.users.show("grace").await.expect("still there");
 }
+
+/// Each download writes a line of the audit.
+#[tokio::test]
+async fn five_downloads_an_hour_are_enough() {
+    let stored = pool().await;
+    let mut browser = stored.grace().await;
+    let hidden = browser.get(EXPORT).await.hidden();
+    for _ in 0..5 {
+        assert_eq!(browser.post(EXPORT, &[("request", &hidden)]).await.status(), StatusCode::OK);
+    }
+    let refused = browser.post(EXPORT, &[("request", &hidden)]).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    says(&refused, "Too many attempts.");
+    assert_eq!(stored.audited().await.iter().filter(|entry| *entry == "user user.export").count(), 5);
+    stored.fixture.advance(12 * 60);
+}

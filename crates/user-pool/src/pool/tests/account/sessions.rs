@@ -130,3 +130,24 @@ async fn the_history_says_what_was_done_in_plain_words_and_is_of_one_user() {
     let page = heidi.get("/account/history").await;
     assert!(!page.text().contains("Password changed"), "{}", page.text());
 }
+
+/// Each writes a line of the audit, and tells applications. All others at once can always be ended, whoever has used up the rest.
+#[tokio::test]
+async fn sessions_are_ended_one_by_one_fifteen_times_an_hour() {
+    let stored = pool().await;
+    let mut phone = stored.fixture.browser();
+    phone.sign_in("grace", "first compiler").await.code();
+    let of_phone = ids(&stored).await.remove(0);
+    let mut browser = stored.grace().await;
+    let page = browser.get(SESSIONS).await;
+    for number in 0..15 {
+        let ended = browser.fill(SESSIONS, &page, &[("application", "nothing")]).await;
+        assert!(!ended.text().contains("Too many attempts"), "{number}");
+    }
+    for field in [("application", "nothing"), ("session", &*of_phone)] {
+        says(&browser.fill(SESSIONS, &page, &[field]).await, "Too many attempts");
+    }
+    phone.get(OVERVIEW).await.assert_page(StatusCode::OK, "Your account");
+    says(&browser.fill(SESSIONS, &page, &[("others", "all")]).await, "All other sessions have ended.");
+    phone.get(OVERVIEW).await.assert_page(StatusCode::OK, "Sign in");
+}

@@ -160,3 +160,59 @@ async fn without_codes_there_are_no_such_pages() {
         open.fixture.browser().get(path).await.assert_page(StatusCode::NOT_FOUND, "Page not found");
     }
 }
+
+/// Two names of one user answer as two names of nobody, however often codes are tried.
+#[tokio::test]
+async fn u_01_tries_do_not_tell_that_two_names_are_one_user() {
+    for (path, more) in [(routes::RESET_PASSWORD, Some(("password", PASSWORD))), (routes::CONFIRM_USER, None)] {
+        let open = Open::new(chosen()).await;
+        open.add("grace", "grace@example.com").await;
+        let mut seen = Vec::new();
+        for names in [["grace", "grace@example.com"], ["nobod", "nobod@example.com"]] {
+            let mut pages = Vec::new();
+            for name in names {
+                for _ in 0..16 {
+                    let mut fields = vec![("username", name), ("code", "00000")];
+                    fields.extend(more);
+                    // Each pair from a network of its own.
+                    let mut browser = open.fixture.browser();
+                    browser.address = format!("198.51.100.{}", seen.len()).parse().expect("an address");
+                    let page = bring(&mut browser, path, &fields).await;
+                    assert_eq!(page.text().contains("Too many attempts"), pages.len() % 16 == 15, "{name}");
+                    pages.push((page.status(), page.text().len(), shown(&page, &[name])));
+                }
+            }
+            seen.push(pages);
+        }
+        assert!(seen[0] == seen[1], "{path}");
+    }
+}
+
+/// By all names together, a user has as many tries as by one. Beyond them a code is wrong, and is not used up.
+#[tokio::test]
+async fn u_02_two_names_of_a_user_give_no_more_tries() {
+    let open = Open::new(chosen()).await;
+    open.add("grace", "grace@example.com").await;
+    let bring_as = async |name: &str, code: &str| {
+        let fields = [("username", name), ("code", code), ("password", PASSWORD)];
+        bring(&mut open.fixture.browser(), routes::RESET_PASSWORD, &fields).await
+    };
+    for _ in 0..15 {
+        bring_as("grace", "00000").await;
+    }
+    let message = open.reset_by_administrator("grace").await;
+    let code = message.body.secret.as_ref().expect("a code").expose();
+    let (right, wrong) = (bring_as("grace@example.com", code).await, bring_as("grace@example.com", "00000").await);
+    assert_eq!(right.status(), wrong.status());
+    assert_eq!(shown(&right, &[]), shown(&wrong, &[]));
+    assert!(right.text().contains("or it is no longer valid"), "{}", right.text());
+    let subject = open.users.show("grace").await.expect("found").subject;
+    let tries = open.database.read(move |on| {
+        let sql = "SELECT wrong_tries FROM codes WHERE sub = ?1 AND purpose = 'reset'";
+        on.query_one(sql, &[subject.as_str().into()])?.expect("a code").integer(0)
+    });
+    assert_eq!(tries.await.expect("read"), 0);
+    // It stays right, and one try comes back in four minutes.
+    open.fixture.advance(240);
+    assert!(bring_as("grace@example.com", code).await.text().contains("Your password has changed"));
+}

@@ -31,7 +31,7 @@ async fn a_forgotten_password_is_replaced_with_a_code_and_sessions_end() {
     let page = forgot(&mut browser, "Grace@Example.com").await;
     let code = open.code("grace@example.com").await;
     let wrong = reset(&mut browser, &page, &other_than(&code), PASSWORD).await;
-    assert!(wrong.text().contains("This code is not right."), "{}", wrong.text());
+    assert!(wrong.text().contains("This code is not the one that was sent"), "{}", wrong.text());
     for (password, said) in [("short", "12"), ("grace grace grace", "name"), ("", "Fill in every field.")] {
         let refused = reset(&mut browser, &page, &code, password).await;
         assert!(refused.text().contains(said), "{password}: {}", refused.text());
@@ -211,4 +211,23 @@ async fn u_02_a_stranger_keeps_no_user_from_codes_elsewhere() {
     assert_eq!(count, 50 - 6 + 1, "fifty in an hour");
     assert!(is_limited(&ask(&mut ada).await));
     assert!(!is_limited(&ask(&mut known).await));
+}
+
+/// A page says of a code what was typed on this page, and not what was typed on a page with another name of the same user.
+#[tokio::test]
+async fn u_01_wrong_codes_of_one_page_do_not_tell_on_another_that_two_names_are_one_user() {
+    let open = Open::new(aliases()).await;
+    open.add("grace", "grace@example.com").await;
+    for names in [["grace", "grace@example.com"], ["nobody", "nobody@example.com"]] {
+        let (mut first, mut second) = (open.fixture.browser(), open.fixture.browser());
+        let mut page = forgot(&mut first, names[0]).await;
+        let other = forgot(&mut second, names[1]).await;
+        for _ in 0..4 {
+            page = reset(&mut first, &page, "00000", PASSWORD).await;
+        }
+        let other = reset(&mut second, &other, "00000", PASSWORD).await;
+        assert!(!other.text().contains("Too many wrong codes."), "{}: {}", names[1], other.text());
+        let page = reset(&mut first, &page, "00000", PASSWORD).await;
+        assert!(page.text().contains("Too many wrong codes."), "{}: {}", names[0], page.text());
+    }
 }
