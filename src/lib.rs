@@ -1,43 +1,11 @@
 //! Vestibule: an authenticating HTTPS reverse proxy, with the OpenID provider behind it, in one binary.
 //!
-//! The rooms, in reading order. `docs/ARCHITECTURE.md` tells the life of a request and of a login as walks through them;
-//! a test checks which room may use which (`tests/it/room_graph.rs`).
+//! All code is in `crates/`; `docs/ARCHITECTURE.md` says what is where. This crate is the program, with what its tests and benches need of
+//! the crates below: compiled for speed, as the program as a whole then is (docs/decisions/0107).
 
-// Rooms in crates of their own: `crates/base`, `crates/user-pool`.
-pub use vestibule_base::clock;
-#[cfg(test)]
-use vestibule_base::testing;
-use vestibule_base::{
-    backchannel, crypto, database, drain, flight, identity, jose, message, oidc, page, secret, telemetry,
-};
-use vestibule_user_pool as user_pool;
-
-mod action;
-mod admin;
-pub mod app;
 #[doc(hidden)]
-pub mod bench_door;
-mod budget;
-mod certificate;
-mod claims;
-pub mod cli;
-pub mod config;
-mod console;
-mod exchange;
-mod forward_auth;
-#[cfg(any(test, fuzzing))]
+pub use vestibule_app::bench_door;
+#[cfg(fuzzing)]
 #[doc(hidden)]
-pub mod fuzz_door;
-#[cfg(target_os = "linux")]
-mod handover;
-mod import;
-mod listener;
-mod otlp;
-mod proxy;
-mod rule;
-mod service_manager;
-mod session;
-mod socket;
-mod static_files;
-mod token_client;
-mod upstream;
+pub use vestibule_app::fuzz_door;
+pub use vestibule_app::{app, cli, clock, config};

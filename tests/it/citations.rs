@@ -294,7 +294,7 @@ fn file_name(path: &Path) -> String {
 /// Every Rust file, with its text. A file of a room is there by its path, and as if all rooms were in `src/`: documents name it by its room.
 fn sources() -> BTreeMap<PathBuf, String> {
     let mut files = Vec::new();
-    for directory in ["tests/it", "benches", "fuzz/fuzz_targets", "crates/allocator"] {
+    for directory in ["src", "tests/it", "benches", "fuzz/fuzz_targets", "crates/allocator", "crates/priority"] {
         collect(&root().join(directory), &mut files);
     }
     let others = files.into_iter().map(|file| (file.clone(), file));

@@ -1,11 +1,15 @@
-//! Where the rooms are. Most are in `src/`; what the user pool needs, and the pool itself, are crates of their own (decision 105).
+//! Where the rooms are. In crates: decisions 105 and 107.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each directory with rooms, and the room that the whole directory is.
-const PLACES: [(&str, Option<&str>); 3] =
-    [("src", None), ("crates/base/src", None), ("crates/user-pool/src", Some("user_pool"))];
+const PLACES: [(&str, Option<&str>); 4] = [
+    ("crates/app/src", None),
+    ("crates/base/src", None),
+    ("crates/proxy/src", None),
+    ("crates/user-pool/src", Some("user_pool")),
+];
 
 /// A file of code, or a file beside one.
 pub struct RoomFile {

@@ -2,7 +2,7 @@
 //!
 //! A lower priority (`nice`) alone does not do it on Linux 6.6 and later: a thread that has a core keeps it until its slice is
 //! over, whoever wakes up meanwhile. With a tick of 4 ms that is 4 ms. Since Linux 6.12 a thread whose slice is shorter takes
-//! the core at once. So [`give_way`] also asks for the longest slice. `rustix` and `libc` have no safe function for it
+//! the core at once. So [`give_way`] also asks for a slice that is longer than that of all others. `rustix` and `libc` have no safe function for it
 //! (docs/decisions/0106).
 
 #![cfg(target_os = "linux")]
@@ -23,13 +23,14 @@ struct Attributes {
     period: u64,
 }
 
-/// The longest slice that there is, in nanoseconds.
-const SLICE: u64 = 100_000_000;
+/// In nanoseconds. Linux gives 2.8 ms at most by itself. Not much more: a thread that has just used more than its share takes the core from nobody, and
+/// waits for the end of the slice.
+const SLICE: u64 = 4_000_000;
 /// `SCHED_ATTR_SIZE_VER0`: the size of [`Attributes`].
 const SIZE: u32 = 48;
 const _: () = assert!(size_of::<Attributes>() == SIZE as usize);
 
-/// Gives the calling thread this nice value, of 19 at most, and the longest slice. Then it gives up its core once: what has
+/// Gives the calling thread this nice value, of 19 at most, and a longer slice than others have. Then it gives up its core once: what has
 /// been said holds from the next slice on.
 ///
 /// # Errors
@@ -85,10 +86,5 @@ mod tests {
         assert_eq!(given.runtime, if before.runtime == 0 { 0 } else { SLICE });
         let after = attributes();
         assert_eq!((after.nice, after.runtime), (before.nice, before.runtime));
-    }
-
-    #[test]
-    fn a_refusal_is_an_error() {
-        assert!(give_way(i32::MAX).is_err());
     }
 }

@@ -10,7 +10,7 @@ pub mod connection;
 pub mod dev;
 pub mod http2;
 #[expect(dead_code, reason = "the unit tests use more of it")]
-#[path = "../../../src/certificate/ocsp/tests/made.rs"]
+#[path = "../../../crates/proxy/src/certificate/ocsp/made.rs"]
 pub mod ocsp;
 pub mod process;
 pub mod provider;

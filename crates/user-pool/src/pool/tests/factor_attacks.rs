@@ -281,7 +281,7 @@ async fn u_06_a_code_that_was_sent_for_one_thing_is_good_for_nothing_else() {
     let mut browser = stored.fixture.browser();
     let page = ask(&mut browser, routes::EMAIL_CODE, "grace").await;
     let first = stored.sent(Kind::SignIn, "grace@example.com").await;
-    assert!(first == code || answer(&mut browser, &page, &code).await.text().contains("not right"));
+    assert!(first == code || answer(&mut browser, &page, &code).await.text().contains("not the one that was sent"));
     assert!(first == code || half.type_code(&second, &first).await.status() == StatusCode::UNAUTHORIZED);
     assert!(!half.type_code(&second, &code).await.code().is_empty());
     assert_ne!(other_than(&code), code);
