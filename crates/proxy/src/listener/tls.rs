@@ -37,6 +37,12 @@ pub struct ProcessTls {
     pub issued: Arc<Issued>,
 }
 
+impl Default for ProcessTls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ProcessTls {
     pub fn new() -> Self {
         Self { tickets: ProcessTickets::new(), issued: Arc::default() }

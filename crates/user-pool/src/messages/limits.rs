@@ -182,36 +182,36 @@ pub(crate) enum Withheld {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
     /// What users ask for who have an account: codes for another password, and codes to sign in.
-    OfUsers,
+    Users,
     /// What a name or an address causes that has no account: whoever signs up names any address, and has as many as there are forms of a mailbox.
-    OfSignUps,
+    SignUps,
     /// Codes of second factors. Only who has proved the first factor has one sent.
-    OfSecondFactors,
+    SecondFactors,
 }
 
 impl Share {
     /// The share that a message counts in.
     const fn of(kind: Kind) -> Self {
         match kind {
-            Kind::SecondFactor => Self::OfSecondFactors,
-            Kind::AddressTaken | Kind::Verification => Self::OfSignUps,
-            Kind::Reset | Kind::SignIn => Self::OfUsers,
+            Kind::SecondFactor => Self::SecondFactors,
+            Kind::AddressTaken | Kind::Verification => Self::SignUps,
+            Kind::Reset | Kind::SignIn => Self::Users,
             // No stranger causes them, so nobody asks whether they are sent.
             Kind::AddressChanged
             | Kind::FactorAdded
             | Kind::FactorRemoved
             | Kind::Invitation
             | Kind::PasswordChanged
-            | Kind::ResetByAdministrator => Self::OfUsers,
+            | Kind::ResetByAdministrator => Self::Users,
         }
     }
 
     /// The name of a bucket of this share, in the database.
     fn name(self, of: &str) -> String {
         match self {
-            Self::OfUsers => of.to_owned(),
-            Self::OfSignUps => format!("{of} sign-up"),
-            Self::OfSecondFactors => format!("{of} second-factor"),
+            Self::Users => of.to_owned(),
+            Self::SignUps => format!("{of} sign-up"),
+            Self::SecondFactors => format!("{of} second-factor"),
         }
     }
 }
@@ -346,7 +346,7 @@ impl Limits {
         let share = Share::of(kind);
         let mut counted = vec![(Withheld::Pool, share.name(to.medium.as_str()), of_pool)];
         // Strangers must not use up what a second factor needs, so it is not counted by the address.
-        if share != Share::OfSecondFactors {
+        if share != Share::SecondFactors {
             counted.push((Withheld::Destination, share.name(&self.destination(to)), self.ceilings.per_destination));
         }
         counted.extend(subject.map(|subject| {

@@ -21,6 +21,12 @@ pub struct WorkerMemory {
     pub(super) requests: Rc<Budget>,
 }
 
+impl Default for WorkerMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl WorkerMemory {
     pub fn new() -> Self {
         Self {

@@ -36,7 +36,8 @@ async fn u_03_with_another_address_codes_and_trusted_browsers_end() {
     let (_directory, database) = database("sent-attributes");
     let users = of(&database, "people");
     let bob = users.add_with_code("bob").await;
-    let changes: [(&[(&str, &str)], [i64; 2]); 9] = [
+    type Attributes<'a> = &'a [(&'a str, &'a str)];
+    let changes: [(Attributes<'_>, [i64; 2]); 9] = [
         (&[("name", "Ada Lovelace")], [1, 1]),
         (&[("email", OLD), ("email_verified", "true")], [1, 1]),
         (&[("email", "new@example.com")], [0, 0]),
