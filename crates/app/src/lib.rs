@@ -3,7 +3,7 @@
 //! The rooms, in reading order. `docs/ARCHITECTURE.md` tells the life of a request and of a login as walks through them;
 //! a test checks which room may use which (`tests/it/room_graph.rs`).
 
-// Rooms in crates of their own: `crates/base`, `crates/user-pool`, `crates/proxy`.
+// The rooms below. They are called by the same names as in the crates beside this one.
 pub use vestibule_base::clock;
 #[cfg(test)]
 use vestibule_base::testing;
