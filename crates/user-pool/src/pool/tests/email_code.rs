@@ -144,17 +144,40 @@ async fn a_pool_without_them_has_no_such_page() {
     }
 }
 
-/// One page asks for another code, by another name of the same user. The page of before says of its own code that it has expired.
-#[tokio::test]
-async fn u_01_the_end_of_a_code_does_not_tell_that_two_names_are_one_user() {
-    let stored = Stored::with(|settings| {
+/// A pool where the e-mail address is a second name, and a code by mail takes the place of the password.
+async fn with_aliases() -> Stored {
+    Stored::with(|settings| {
         let (mode, factors) = (Mode::Optional, vec![Factor::Email]);
         settings.mfa = Mfa { mode, factors, email_code_is_first: true, ..Mfa::default() };
         settings.store = Some(Store { sqlite: "unused".into(), vault: vault() });
         let aliases = vec![crate::directory::settings::Alias::Email];
         settings.directory = Arc::new(crate::directory::settings::Settings { aliases, ..Default::default() });
     })
-    .await;
+    .await
+}
+
+/// A page says of a code what was typed on this page, and not what was typed on a page with another name of the same user.
+#[tokio::test]
+async fn u_01_wrong_codes_of_one_page_do_not_tell_that_two_names_are_one_user() {
+    let stored = with_aliases().await;
+    for names in [["grace", "grace@example.com"], ["nobody", "nobody@example.com"]] {
+        let (mut first, mut second) = (stored.fixture.browser(), stored.fixture.browser());
+        let mut page = ask(&mut first, names[0]).await;
+        let other = ask(&mut second, names[1]).await;
+        for _ in 0..4 {
+            page = answer(&mut first, &page, "00000").await;
+        }
+        let other = answer(&mut second, &other, "00000").await;
+        assert!(!other.text().contains("Too many wrong codes."), "{}: {}", names[1], other.text());
+        let page = answer(&mut first, &page, "00000").await;
+        assert!(page.text().contains("Too many wrong codes."), "{}: {}", names[0], page.text());
+    }
+}
+
+/// One page asks for another code, by another name of the same user. The page of before says of its own code that it has expired.
+#[tokio::test]
+async fn u_01_the_end_of_a_code_does_not_tell_that_two_names_are_one_user() {
+    let stored = with_aliases().await;
     for names in [["grace", "grace@example.com"], ["nobody", "nobody@example.com"]] {
         let (mut first, mut second) = (stored.fixture.browser(), stored.fixture.browser());
         let page = ask(&mut first, names[0]).await;
